@@ -1,0 +1,1 @@
+"""From file to file: prepare, infer, finish, measure, for every command."""

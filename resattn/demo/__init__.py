@@ -1,0 +1,1 @@
+"""Small licensed samples, so that every command can be tried without network."""

@@ -1,0 +1,1 @@
+"""Pansharpening by arithmetic: sensors, registration, classical methods, adaptation."""

@@ -1,0 +1,1 @@
+"""Files in, files out: the only package that touches rasterio, OpenCV and the disk."""

@@ -1,0 +1,1 @@
+"""Quality measures, each with its unit, direction, range and source."""

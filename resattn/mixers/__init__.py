@@ -1,0 +1,1 @@
+"""Attention mechanisms: same shape in and out, no norm, no residual, no image size inside."""

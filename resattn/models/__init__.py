@@ -1,0 +1,1 @@
+"""Networks, composed from mixers; none defines attention of its own."""

@@ -1,0 +1,1 @@
+"""Pure functions of the attention core: no parameters, torch only."""

@@ -1,0 +1,1 @@
+"""The resumable trainer: torch only, so that it runs where rasterio and OpenCV are absent."""

@@ -1,0 +1,1 @@
+"""Weights shipped in the package and the loader that verifies them."""
