@@ -244,9 +244,8 @@ def sweep(
                 result = function(read(tile.outer))
             except (MemoryError, RuntimeError) as error:
                 parts = grid.split(tile) if depth < SPLITS else []
-                pending[:0] = [
-                    (part, depth + 1) for part in _after_memory_error(error, tile, parts)
-                ]
+                _raise_unless_smaller_may_fit(error, tile, parts)
+                pending[:0] = [(part, depth + 1) for part in parts]
                 continue
             yield tile.inner.scaled(scale), _cropped(result, tile, scale)
 
