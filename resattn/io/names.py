@@ -1,0 +1,45 @@
+"""File names as the user may have them: any bytes but NUL and slash, and long ones.
+
+A name need not be valid UTF-8 and may hold control characters, so it cannot go to a terminal, to
+GDAL or into a longer temporary name without care.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+NAME_BYTES = 255
+"""Longest file name of the usual Linux and macOS file systems."""
+
+
+def shown(path: str | os.PathLike[str]) -> str:
+    r"""The path with control characters and undecodable bytes escaped, safe to print and log.
+
+    Example:
+        >>> shown("a\x1b[31m.tif")
+        'a\\x1b[31m.tif'
+    """
+    text = os.fspath(path)
+    return "".join(
+        one if one.isprintable() else one.encode("unicode_escape").decode() for one in text
+    )
+
+
+def is_utf8(path: str | os.PathLike[str]) -> bool:
+    """Whether the path can be handed to a C library that expects UTF-8."""
+    try:
+        os.fspath(path).encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def beside(path: Path, suffix: str) -> Path:
+    """`path` with an ASCII `suffix` added; the name is cut or replaced where it would not fit.
+
+    A name that is not UTF-8 is spelt in ASCII, since the result may go to GDAL.
+    """
+    room = NAME_BYTES - len(suffix)
+    name = path.name if is_utf8(path.name) else os.fsencode(path.name).hex()
+    return path.with_name(name.encode()[:room].decode(errors="ignore") + suffix)
