@@ -1,10 +1,11 @@
-"""Quality measures, each with its unit, direction, range and source."""
+"""Quality measures, each with its unit, direction, range and source.
+
+The functions are imported from their own modules (`from resattn.metrics.ergas import ergas`):
+this one must stay free of NumPy, because `resattn info` reads the table within 150 ms.
+"""
 
 from __future__ import annotations
 
-from resattn.metrics.ergas import ergas
-from resattn.metrics.q2n import q2n
-from resattn.metrics.sam import sam
 from resattn.metrics.table import METRICS, Metric
 
-__all__ = ["METRICS", "Metric", "ergas", "q2n", "sam"]
+__all__ = ["METRICS", "Metric"]

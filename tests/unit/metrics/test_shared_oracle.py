@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from resattn.metrics import ergas, q2n, sam
+from resattn.metrics.ergas import ergas
+from resattn.metrics.q2n import q2n
+from resattn.metrics.sam import sam
 
 
 @pytest.mark.shared

@@ -1,0 +1,29 @@
+"""The table of verbs: what `--help`, `info` and the lazy loader know without importing one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """One subcommand.
+
+    Attributes:
+        module: Where its `app` (a `typer.Typer`) lives; imported only when the verb is used.
+        summary: The line shown by `resattn --help`.
+        job: True for the image jobs, False for the helper verbs around them.
+    """
+
+    module: str
+    summary: str
+    job: bool = False
+
+
+VERBS: Final[dict[str, Verb]] = {
+    "pansharpen": Verb(
+        "resattn.cli.pansharpen", "Sharpen multispectral bands with a panchromatic band.", job=True
+    ),
+    "info": Verb("resattn.cli.info", "List commands, options, models, metrics and formats."),
+}

@@ -1,0 +1,138 @@
+"""Reports a program can read: JSON with everything, CSV with one row per item."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import statistics
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Final
+
+from resattn.errors import UserError
+from resattn.pipelines.result import Result
+from resattn.version import __version__
+
+SCHEMA: Final = 1
+_PACKAGES: Final = ("torch", "numpy", "rasterio", "opencv-python", "scikit-image")
+SUFFIXES: Final = (".json", ".csv")
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What is said about a run as a whole.
+
+    Attributes:
+        command: The verb.
+        config: The resolved options that decide the result.
+        results: One per item.
+        gates: Sentences of the gates that were not met.
+    """
+
+    command: str
+    config: Mapping[str, Any]
+    results: Sequence[Result]
+    gates: Sequence[str] = field(default_factory=tuple)
+
+
+def check_paths(paths: Sequence[Path]) -> None:
+    """Refuses report names whose suffix says nothing, before any work is done.
+
+    Raises:
+        UserError: A suffix is not one of `SUFFIXES`.
+    """
+    for path in paths:
+        if path.suffix.lower() not in SUFFIXES:
+            raise UserError(
+                f"--report {path}: suffix {path.suffix or 'missing'}",
+                f"end the name in {' or '.join(SUFFIXES)}",
+                code="E207",
+            )
+
+
+def write(paths: Sequence[Path], run: Run) -> None:
+    """Writes the run to each path, in the form its suffix names, atomically."""
+    from resattn.io.atomic import write_text
+
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        text = to_csv(run.results) if path.suffix.lower() == ".csv" else to_json(run)
+        write_text(path, text, overwrite=True)
+
+
+def to_json(run: Run) -> str:
+    """The run as JSON; NaN becomes null, which every reader accepts."""
+    document = {
+        "schema": SCHEMA,
+        "command": run.command,
+        "version": __version__,
+        "argv": sys.argv[1:],
+        "environment": environment(),
+        "config": run.config,
+        "summary": summary(run.results),
+        "gates_not_met": list(run.gates),
+        "items": [asdict(result) for result in run.results],
+    }
+    return json.dumps(_plain(document), indent=2, ensure_ascii=False) + "\n"
+
+
+def to_csv(results: Sequence[Result]) -> str:
+    """One row per item: name, status, output, seconds, error and every metric."""
+    metrics = list(dict.fromkeys(name for result in results for name in result.metrics))
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["item", "status", "output", "seconds", "error", *metrics])
+    for result in results:
+        output = str(result.outputs[0]) if result.outputs else ""
+        values = [result.metrics.get(name, "") for name in metrics]
+        writer.writerow([result.name, result.status, output, result.seconds, result.error, *values])
+    return text.getvalue()
+
+
+def summary(results: Sequence[Result]) -> dict[str, Any]:
+    """Counts by status, and for each metric its mean with a 95 % interval over finished items.
+
+    The interval is the normal one, 1.96 standard errors, given from two items on.
+    """
+    finished = [result for result in results if result.status == "ok"]
+    names = dict.fromkeys(name for result in finished for name in result.metrics)
+    aggregate = {}
+    for name in names:
+        values = [r.metrics[name] for r in finished if name in r.metrics]
+        values = [value for value in values if math.isfinite(value)]
+        if not values:
+            continue
+        mean = statistics.fmean(values)
+        spread = 1.96 * statistics.stdev(values) / len(values) ** 0.5 if len(values) > 1 else None
+        aggregate[name] = {"mean": mean, "ci95": spread, "count": len(values)}
+    counts = {s: sum(r.status == s for r in results) for s in ("ok", "failed", "skipped")}
+    return {"items": counts, "metrics": aggregate}
+
+
+def environment() -> dict[str, str]:
+    """Versions that can change a result."""
+    versions = {"python": sys.version.split()[0], "resattn": __version__}
+    for name in _PACKAGES:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            versions[name] = "absent"
+    return versions
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    # A path that is not UTF-8 still has to be printable.
+    return str(value).encode("utf-8", "backslashreplace").decode()

@@ -1,0 +1,77 @@
+"""What a run returns: one `Result` per item, the same for the shell and for Python."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+Status = Literal["ok", "failed", "skipped"]
+Scores = Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The outcome of one item.
+
+    Attributes:
+        name: The item's name.
+        status: ``ok``, ``failed`` or ``skipped``.
+        outputs: Files written, the main one first.
+        metrics: Values by metric name; units and directions are in `resattn.metrics.METRICS`.
+        baselines: The same metrics for methods run beside ours, by method.
+        facts: What was measured or decided on the way, such as a registration shift.
+        warnings: Sentences worth a user's attention.
+        seconds: Wall time of the item.
+        error: ``error[CODE] message`` of a failed item.
+    """
+
+    name: str
+    status: Status
+    outputs: tuple[Path, ...] = ()
+    metrics: Scores = field(default_factory=dict)
+    baselines: Mapping[str, Scores] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    seconds: float = 0.0
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """A quality bar set on the command line."""
+
+    metric: str
+    limit: float
+    below_fails: bool
+
+    @classmethod
+    def parse(cls, text: str, *, below_fails: bool) -> Gate:
+        """The gate of ``metric=value``."""
+        metric, _, value = text.partition("=")
+        return cls(metric, float(value), below_fails)
+
+    def broken_by(self, result: Result) -> str:
+        """Why `result` does not pass, or an empty string.
+
+        A metric that was not measured does not pass: a gate that cannot see must not wave through.
+        """
+        value = result.metrics.get(self.metric)
+        sign = "<" if self.below_fails else ">"
+        if value is None:
+            known = ", ".join(result.metrics) or "none"
+            return f"{result.name}: {self.metric} was not measured (measured: {known})"
+        # Written so that NaN, which compares false with everything, fails.
+        passed = value >= self.limit if self.below_fails else value <= self.limit
+        return "" if passed else f"{result.name}: {self.metric} {value:.6g} {sign} {self.limit:g}"
+
+
+def broken_gates(
+    results: Sequence[Result], fail_under: Sequence[str], fail_over: Sequence[str]
+) -> list[str]:
+    """One sentence for every gate and finished item that do not agree."""
+    gates = [Gate.parse(text, below_fails=True) for text in fail_under]
+    gates += [Gate.parse(text, below_fails=False) for text in fail_over]
+    finished = [result for result in results if result.status == "ok"]
+    return [why for gate in gates for result in finished if (why := gate.broken_by(result))]
