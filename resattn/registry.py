@@ -1,0 +1,78 @@
+"""The table of attention mechanisms: one line each, with the proof that it is what it says.
+
+A line holds the mixer, a small example of its config, and the identities of its paper that
+`resattn core check` and the tests run. A mixer without identities is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from resattn.checks import gates
+from resattn.checks.probe import Check
+from resattn.config import unknown
+from resattn.mixers.additive import AdditiveConfig, AdditiveGate
+from resattn.mixers.base import Mixer, MixerConfig
+from resattn.mixers.cbam import Cbam, CbamConfig
+from resattn.mixers.eca import Eca, EcaConfig
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One mechanism: how to build it, how to try it, how to prove it."""
+
+    mixer: type[Mixer]
+    example: MixerConfig
+    identities: tuple[Check, ...]
+
+
+def table(entries: Iterable[Entry]) -> Mapping[str, Entry]:
+    """Entries by the kind of their config, read-only.
+
+    Raises:
+        ValueError: An entry has no identity to prove it by, or a kind appears twice.
+    """
+    mixers: dict[str, Entry] = {}
+    for entry in entries:
+        kind = entry.example.kind
+        if not entry.identities:
+            raise ValueError(f"mixer {kind!r} has no identity check: write one in resattn/checks")
+        if kind in mixers:
+            raise ValueError(f"mixer {kind!r} is in the table twice")
+        mixers[kind] = entry
+    return MappingProxyType(mixers)
+
+
+MIXERS = table(
+    [
+        Entry(Eca, EcaConfig(dim=16), gates.ECA),
+        Entry(Cbam, CbamConfig(dim=16), gates.CBAM),
+        Entry(AdditiveGate, AdditiveConfig(dim=16, context_dim=8, hidden=8), gates.ADDITIVE),
+    ]
+)
+
+
+def entry(kind: str) -> Entry:
+    """The table's line for `kind`.
+
+    Raises:
+        ValueError: No such kind; the message lists close matches.
+    """
+    if kind not in MIXERS:
+        raise ValueError(unknown("mixer", kind, MIXERS))
+    return MIXERS[kind]
+
+
+def config_type(kind: str) -> type[MixerConfig]:
+    """The config class that `kind` names."""
+    return type(entry(kind).example)
+
+
+def build(config: MixerConfig | Mapping[str, Any]) -> Mixer:
+    """A fresh mixer from its config, or from the plain values of one with a ``kind``."""
+    if not isinstance(config, MixerConfig):
+        config = MixerConfig.from_dict(config)
+    return entry(config.kind).mixer(config)

@@ -1,0 +1,114 @@
+"""The contract of docs/core.md, for every mixer in the registry."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+from core_cases import SIZES, case, pick, shuffled, tensors
+
+from resattn.checks.probe import Probe, error
+from resattn.mixers.base import GlobalMixer, MixerConfig
+from resattn.registry import MIXERS, build, entry
+
+KINDS = sorted(MIXERS)
+pytestmark = pytest.mark.parametrize("kind", KINDS)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_any_size_keeps_its_shape_and_stays_finite(kind, size):
+    mixer, x, context = case(kind, *size)
+    y = mixer(x, context)
+    assert y.shape == x.shape
+    assert y.isfinite().all()
+
+
+def test_images_of_a_batch_do_not_mix(kind):
+    mixer, x, context = case(kind, 7, 13, batch=3)
+    alone = torch.cat([mixer(x[i : i + 1], pick(context, i)) for i in range(3)])
+    assert error(mixer(x, context), alone) < 1e-12
+
+
+def test_channels_last_equals_contiguous(kind):
+    mixer, x, context = case(kind, 8, 12)
+    strided = x.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2)
+    assert error(mixer(strided, context), mixer(x, context)) < 1e-12
+
+
+def test_config_round_trips_through_json(kind):
+    config = entry(kind).example
+    assert MixerConfig.from_dict(json.loads(config.to_json())) == config
+    assert build(json.loads(config.to_json())).config == config
+
+
+def test_state_dict_moves_to_a_fresh_mixer_and_holds_learned_tensors_only(kind):
+    mixer, x, context = case(kind, 5, 6)
+    fresh = build(mixer.config).double()
+    fresh.load_state_dict(mixer.state_dict(), strict=True)
+    assert torch.equal(fresh(x, context), mixer(x, context))
+    assert set(mixer.state_dict()) == {name for name, _ in mixer.named_parameters()}
+
+
+def test_gradients_are_those_of_finite_differences(kind):
+    mixer, x, context = case(kind, 3, 4, batch=1)
+    leaves = [t.requires_grad_() for t in (x, *tensors(context))]
+    torch.autograd.gradcheck(lambda *_: mixer(x, context), leaves, fast_mode=True, atol=1e-6)
+
+
+def test_every_parameter_learns(kind):
+    mixer, x, context = case(kind, 9, 10)
+    mixer(x, context).square().sum().backward()
+    for name, parameter in mixer.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.isfinite().all(), name
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("scale", [1.0, 1e4])
+def test_autocast_is_close_and_never_nan(kind, dtype, scale):
+    mixer, x, context = case(kind, 8, 9, dtype=torch.float32)
+    with torch.no_grad(), torch.autocast("cpu", dtype=dtype):
+        y = mixer(x * scale, context)
+    assert y.isfinite().all()
+    if scale == 1.0:
+        assert error(y, mixer(x, context)) < 2e-2
+
+
+def test_pixel_permutation_is_an_equivariance_exactly_where_declared(kind):
+    mixer, x, context = case(kind, 4, 6)
+    order = Probe(seed=7).randperm(24)
+    permuted = mixer(shuffled(mixer, x, order), shuffled(mixer, context, order))
+    equivariant = error(permuted, shuffled(mixer, mixer(x, context), order)) < 1e-12
+    assert equivariant == mixer.pixel_equivariant
+
+
+def test_identities_of_the_paper_hold(kind):
+    for check in entry(kind).identities:
+        probe = Probe(seed=11)
+        assert check.measure(probe) <= probe.tolerance, check.name
+
+
+def test_a_missing_context_is_refused(kind):
+    mixer, x, _ = case(kind, 5, 6)
+    if not mixer.takes_context:
+        pytest.skip("takes no context")
+    with pytest.raises(ValueError, match="context must be"):
+        mixer(x, None)
+
+
+def test_statistics_of_parts_are_those_of_the_whole(kind):
+    mixer, x, context = case(kind, 32, 40)
+    if not isinstance(mixer, GlobalMixer):
+        pytest.skip("measures nothing")
+    whole = mixer.measure(x, context)
+    parts = [
+        mixer.measure(x, context, (slice(r, r + 16), slice(c, min(c + 16, 40))))
+        for r in (0, 16)
+        for c in (0, 16, 32)
+    ]
+    merged = whole.merged(reversed(parts))
+    assert merged.count == whole.count
+    for a, b in zip(merged.sums + merged.maxima, whole.sums + whole.maxima, strict=True):
+        assert error(a, b) < 1e-14
+    assert error(mixer(x, context, statistics=merged), mixer(x, context)) < 1e-14
