@@ -101,7 +101,7 @@ class StagedFile:
         self.target = target
         self.overwrite = overwrite
         self.inputs = tuple(inputs)
-        self.temporary = beside(target, f".part-{_host()}-{os.getpid()}")
+        self.temporary = temporary_name(target)
 
     def __enter__(self) -> Self:
         check_target(self.target, inputs=self.inputs, overwrite=self.overwrite)
@@ -142,6 +142,11 @@ class StagedFile:
         reach("replace")
         self.temporary.replace(self.target)
         _sync_folder(self.target.parent)
+
+
+def temporary_name(target: Path, purpose: str = "") -> Path:
+    """Where this process stages `target`; `remove_stale` knows the name by its pattern."""
+    return beside(target, f".part-{_host()}-{os.getpid()}{purpose}")
 
 
 def remove_stale(folder: Path) -> list[Path]:

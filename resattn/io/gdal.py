@@ -13,7 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import rasterio
-from rasterio.errors import NotGeoreferencedWarning
+from rasterio._err import CPLE_BaseError  # some getters raise it as it is
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
 from resattn.errors import ItemError
 from resattn.io.headers import Format
@@ -27,6 +28,9 @@ DRIVERS: dict[Format, str] = {
     "jp2": "JP2OpenJPEG",
     "bmp": "BMP",
 }
+
+GDAL_ERRORS = (RasterioError, CPLE_BaseError)
+"""Whatever a call into rasterio raises about a file."""
 
 _SETTINGS = {
     # MB; the default of 5 % of the memory grows a streamed run from 90 to 721 MB on 24 GiB.
@@ -49,6 +53,13 @@ def environment(**settings: str | int) -> Iterator[None]:
     with rasterio.Env(**(_SETTINGS | settings)), warnings.catch_warnings():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
         yield
+
+
+def reason(error: BaseException) -> str:
+    """GDAL's own words, which rasterio chains behind "See previous exception for details"."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return shown(str(error)) or type(error).__name__
 
 
 @contextmanager

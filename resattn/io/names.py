@@ -12,6 +12,8 @@ from pathlib import Path
 NAME_BYTES = 255
 """Longest file name of the usual Linux and macOS file systems."""
 
+_SPARE_BYTES = 20  # GDAL adds such as ".msk.ovr.tmp" to the name of a file it is making
+
 
 def shown(path: str | os.PathLike[str]) -> str:
     r"""The path with control characters and undecodable bytes escaped, safe to print and log.
@@ -40,6 +42,6 @@ def beside(path: Path, suffix: str) -> Path:
 
     A name that is not UTF-8 is spelt in ASCII, since the result may go to GDAL.
     """
-    room = NAME_BYTES - len(suffix)
+    room = NAME_BYTES - _SPARE_BYTES - len(suffix)
     name = path.name if is_utf8(path.name) else os.fsencode(path.name).hex()
     return path.with_name(name.encode()[:room].decode(errors="ignore") + suffix)

@@ -18,13 +18,12 @@ from numpy.typing import NDArray
 from rasterio.control import GroundControlPoint
 from rasterio.crs import CRS
 from rasterio.enums import MaskFlags
-from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader
 from rasterio.rpc import RPC
 
 from resattn.errors import ItemError
 from resattn.io.faultpoints import reach
-from resattn.io.gdal import DRIVERS, environment, gdal_path
+from resattn.io.gdal import DRIVERS, GDAL_ERRORS, environment, gdal_path, reason
 from resattn.io.headers import Format, Header
 from resattn.io.names import shown
 from resattn.io.sniff import Limits, check_size, identify, local_path
@@ -225,19 +224,12 @@ def _reporting(
             reach(point)
         with environment():
             yield
-    except (RasterioError, OSError, UnicodeDecodeError) as error:
+    except (*GDAL_ERRORS, OSError, UnicodeDecodeError) as error:
         raise ItemError(
-            f"{shown(path)} is truncated or damaged: {_reason(error)}",
+            f"{shown(path)} is truncated or damaged: {reason(error)}",
             "obtain the file again",
             code="E301",
         ) from error
-
-
-def _reason(error: BaseException) -> str:
-    # rasterio says "Read failed. See previous exception for details." and chains GDAL's words.
-    while error.__cause__ is not None:
-        error = error.__cause__
-    return shown(str(error)) or type(error).__name__
 
 
 def _describe(dataset: Any, path: Path, header: Header) -> RasterInfo:
