@@ -88,18 +88,18 @@ def _compute(sums: Array) -> float:
 
 def _block_index(data: Pair, block: int) -> Array:
     """The index of every block, (N,)."""
-    moments = block_moments(data, block)
+    moments = block_moments(data.reference, data.estimate, data.valid, block, "mirror")
     bands = data.reference.shape[0]
     parts = 1 << (bands - 1).bit_length()
     # A flat reference band has no deviation to scale by; the toolbox then divides by eps.
-    deviation = np.sqrt(moments.reference_variance)
+    deviation = np.sqrt(moments.first_variance)
     deviation[deviation == 0] = np.finfo(np.float64).eps
     covariance = np.zeros((len(deviation), parts, parts))
     covariance[:, :bands, :bands] = (
         moments.covariance / deviation[:, :, None] / deviation[:, None, :]
     )
-    variance = (moments.reference_variance + moments.estimate_variance) / np.square(deviation)
-    offset = (moments.estimate_mean - moments.reference_mean) / deviation
+    variance = (moments.first_variance + moments.second_variance) / np.square(deviation)
+    offset = (moments.second_mean - moments.first_mean) / deviation
     # The scaled reference, and every missing band in both images, has mean 1.
     estimate_norm = np.sqrt(np.square(1 + offset).sum(axis=1) + (parts - bands))
     bias = 2 * np.sqrt(parts) * estimate_norm / (parts + np.square(estimate_norm))

@@ -48,6 +48,20 @@ _ROWS = (
     Metric("ergas", "ERGAS", "%", False, (0, inf), "reduced", "Wald 2002"),
     Metric("sam", "SAM", "degrees", False, (0, 180), "reference", "Yuhas et al. 1992"),
     Metric("q2n", "Q2n", "", True, (0, 1), "reference", "Garzelli and Nencini 2009"),
+    Metric("q2n_padded", "Q2n (padded)", "", True, (0, 1), "reference", "Ciotola et al. 2023"),
+    Metric("q", "Q", "", True, (-1, 1), "reference", "Wang and Bovik 2002"),
+    Metric("scc", "SCC", "", True, (0, 1), "reference", "Zhou et al. 1998"),
+    Metric("psnr", "PSNR", "dB", True, (-inf, inf), "reference", "peak² / MSE"),
+    Metric("ssim", "SSIM", "", True, (-1, 1), "reference", "Wang et al. 2004"),
+    Metric("rmse", "RMSE", "data", False, (0, inf), "reference", "√MSE"),
+    Metric("r_ergas", "R-ERGAS", "%", False, (0, inf), "full", "Scarpa and Ciotola 2022"),
+    Metric("r_sam", "R-SAM", "degrees", False, (0, 180), "full", "Scarpa and Ciotola 2022"),
+    Metric("r_q2n", "R-Q2n", "", True, (0, 1), "full", "Scarpa and Ciotola 2022"),
+    Metric("d_rho", "D_rho", "", False, (0, 2), "full", "Scarpa and Ciotola 2022"),
+    Metric("d_lambda_k", "D_lambda,K", "", False, (0, 1), "full", "Khan et al. 2009"),
+    Metric("d_s", "D_S", "", False, (0, 2), "full", "Alparone et al. 2008"),
+    Metric("hqnr", "HQNR", "", True, (-1, 1), "full", "Aiazzi et al. 2014"),
+    Metric("d_lambda", "D_lambda", "", False, (0, 2), "full", "Alparone et al. 2008"),
 )
 
 METRICS: Mapping[str, Metric] = MappingProxyType({row.name: row for row in _ROWS})
