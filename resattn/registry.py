@@ -1,6 +1,6 @@
 """The table of attention mechanisms: one line each, with the proof that it is what it says.
 
-A line holds the mixer, a small example of its config, and the identities of its paper that
+A line holds the mixer, small examples of its config, and the identities of its paper that
 `resattn core check` and the tests run. A mixer without identities is refused.
 """
 
@@ -11,13 +11,15 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from resattn.checks import gates
+from resattn.checks import channels, gates, windows
 from resattn.checks.probe import Check
 from resattn.config import unknown
 from resattn.mixers.additive import AdditiveConfig, AdditiveGate
 from resattn.mixers.base import Mixer, MixerConfig
 from resattn.mixers.cbam import Cbam, CbamConfig
 from resattn.mixers.eca import Eca, EcaConfig
+from resattn.mixers.transposed import TransposedAttention, TransposedConfig
+from resattn.mixers.window import WindowAttention
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class Entry:
     """One mechanism: how to build it, how to try it, how to prove it."""
 
     mixer: type[Mixer]
-    example: MixerConfig
+    examples: tuple[MixerConfig, ...]
     identities: tuple[Check, ...]
 
 
@@ -37,7 +39,7 @@ def table(entries: Iterable[Entry]) -> Mapping[str, Entry]:
     """
     mixers: dict[str, Entry] = {}
     for entry in entries:
-        kind = entry.example.kind
+        kind = entry.examples[0].kind
         if not entry.identities:
             raise ValueError(f"mixer {kind!r} has no identity check: write one in resattn/checks")
         if kind in mixers:
@@ -48,9 +50,11 @@ def table(entries: Iterable[Entry]) -> Mapping[str, Entry]:
 
 MIXERS = table(
     [
-        Entry(Eca, EcaConfig(dim=16), gates.ECA),
-        Entry(Cbam, CbamConfig(dim=16), gates.CBAM),
-        Entry(AdditiveGate, AdditiveConfig(dim=16, context_dim=8, hidden=8), gates.ADDITIVE),
+        Entry(Eca, (EcaConfig(16),), gates.ECA),
+        Entry(Cbam, (CbamConfig(16),), gates.CBAM),
+        Entry(AdditiveGate, (AdditiveConfig(16, context_dim=8, hidden=8),), gates.ADDITIVE),
+        Entry(WindowAttention, windows.EXAMPLES, windows.WINDOW),
+        Entry(TransposedAttention, (TransposedConfig(16, 4),), channels.TRANSPOSED),
     ]
 )
 
@@ -68,7 +72,7 @@ def entry(kind: str) -> Entry:
 
 def config_type(kind: str) -> type[MixerConfig]:
     """The config class that `kind` names."""
-    return type(entry(kind).example)
+    return type(entry(kind).examples[0])
 
 
 def build(config: MixerConfig | Mapping[str, Any]) -> Mixer:

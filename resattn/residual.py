@@ -175,8 +175,8 @@ class ResidualAttention(nn.Module):
         branch = self._mixed(branch, context, given)
         if self.post_norm:
             branch = self._over_channels(self.norm, branch)
-        branch = self.drop_path(self._over_channels(self.scale, branch))
-        return x + branch
+        dropped: Tensor = self.drop_path(self._over_channels(self.scale, branch))
+        return x + dropped
 
     def _mixed(self, x: Tensor, context: Any, given: dict[str, Any]) -> Tensor:
         to, back = self.layout, self.mixer.layout

@@ -13,7 +13,8 @@ from typing import Any, ClassVar, Literal, Self
 from torch import Tensor, nn
 
 from resattn.config import Config, Json
-from resattn.ops.statistics import Inner, Statistics
+from resattn.ops.attend import Impl
+from resattn.ops.statistics import RUN, Inner, Statistics
 
 Layout = Literal["NCHW", "NHWC"]
 Family = Literal["gate", "channel", "window", "global", "keys"]
@@ -57,6 +58,8 @@ class Mixer(nn.Module, ABC):
         family: What the weights are computed over.
         takes_context: Whether `forward` needs a second tensor.
         pixel_equivariant: Whether permuting the pixels (of input and context) permutes the output.
+        impl: How `resattn.ops.attend` is to run, where the mixer calls it.
+        max_bytes: Bound on the temporary memory of that call; None for none.
     """
 
     layout: ClassVar[Layout]
@@ -68,6 +71,8 @@ class Mixer(nn.Module, ABC):
     def __init__(self, config: MixerConfig) -> None:
         super().__init__()
         self.config = config
+        self.impl: Impl = "auto"
+        self.max_bytes: int | None = None
 
     @abstractmethod
     def radius(self) -> int | None:
@@ -76,6 +81,10 @@ class Mixer(nn.Module, ABC):
         None where the whole image matters. For a `GlobalMixer`, the radius once its statistics
         are given.
         """
+
+    def grid(self) -> tuple[int, int]:
+        """Tiles must start at multiples of these rows and columns to give what the image gives."""
+        return (1, 1)
 
     @abstractmethod
     def flops(self, height: int, width: int) -> int:
@@ -92,6 +101,10 @@ class GlobalMixer(Mixer):
     `forward` measures the statistic of the image it is given unless it is handed one. To process
     an image in tiles exactly, measure each tile with `measure`, merge, then pass the result back.
     """
+
+    def grid(self) -> tuple[int, int]:
+        """Sums round the same way in tiles whose columns start at whole runs of pixels."""
+        return (1, RUN)
 
     @abstractmethod
     def measure(

@@ -1,19 +1,24 @@
-"""A seeded mixer and its inputs for any kind in the registry."""
+"""A seeded mixer and its inputs for every example in the registry."""
 
 from __future__ import annotations
 
 import torch
 
 from resattn.checks.probe import Probe
-from resattn.registry import build, entry
+from resattn.registry import MIXERS, build
 
 SIZES = [(1, 1), (7, 13), (33, 64)]
 
 
-def case(kind, height, width, batch=2, dtype=torch.float64, seed=3):
+EXAMPLES = {
+    f"{kind}-{i}": config for kind, line in MIXERS.items() for i, config in enumerate(line.examples)
+}
+
+
+def case(example, height, width, batch=2, dtype=torch.float64, seed=3):
     """(mixer, x, context) with random weights; context is None for mixers without one."""
     probe = Probe(dtype=dtype, seed=seed)
-    mixer = probe.fill(build(entry(kind).example))
+    mixer = probe.fill(build(EXAMPLES[example]))
     x = arranged(mixer, probe.randn(batch, mixer.config.dim, height, width))
     return mixer, x, context_for(mixer, x, probe)
 

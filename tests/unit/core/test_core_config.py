@@ -95,12 +95,12 @@ def test_a_new_mixer_is_one_file_one_line_and_one_identity():
         x = probe.randn(1, 2, 3, 4)
         return error(Half(HalfConfig(2))(x), 0.5 * x)
 
-    line = Entry(Half, HalfConfig(2), identities(half_is_half))
+    line = Entry(Half, (HalfConfig(2),), identities(half_is_half))
     mixers = table([line])
     assert mixers["half"].identities[0].measure(Probe()) == 0.0
 
     with pytest.raises(ValueError, match="'half' has no identity check"):
-        table([Entry(Half, HalfConfig(2), ())])
+        table([Entry(Half, (HalfConfig(2),), ())])
     with pytest.raises(ValueError, match="twice"):
         table([line, line])
     with pytest.raises(TypeError):

@@ -6,58 +6,57 @@ import json
 
 import pytest
 import torch
-from core_cases import SIZES, case, pick, shuffled, tensors
+from core_cases import EXAMPLES, SIZES, case, pick, shuffled, tensors
 
 from resattn.checks.probe import Probe, error
 from resattn.mixers.base import GlobalMixer, MixerConfig
-from resattn.registry import MIXERS, build, entry
+from resattn.registry import build
 
-KINDS = sorted(MIXERS)
-pytestmark = pytest.mark.parametrize("kind", KINDS)
+pytestmark = pytest.mark.parametrize("example", EXAMPLES)
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_any_size_keeps_its_shape_and_stays_finite(kind, size):
-    mixer, x, context = case(kind, *size)
+def test_any_size_keeps_its_shape_and_stays_finite(example, size):
+    mixer, x, context = case(example, *size)
     y = mixer(x, context)
     assert y.shape == x.shape
     assert y.isfinite().all()
 
 
-def test_images_of_a_batch_do_not_mix(kind):
-    mixer, x, context = case(kind, 7, 13, batch=3)
+def test_images_of_a_batch_do_not_mix(example):
+    mixer, x, context = case(example, 7, 13, batch=3)
     alone = torch.cat([mixer(x[i : i + 1], pick(context, i)) for i in range(3)])
     assert error(mixer(x, context), alone) < 1e-12
 
 
-def test_channels_last_equals_contiguous(kind):
-    mixer, x, context = case(kind, 8, 12)
+def test_channels_last_equals_contiguous(example):
+    mixer, x, context = case(example, 8, 12)
     strided = x.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2)
     assert error(mixer(strided, context), mixer(x, context)) < 1e-12
 
 
-def test_config_round_trips_through_json(kind):
-    config = entry(kind).example
+def test_config_round_trips_through_json(example):
+    config = EXAMPLES[example]
     assert MixerConfig.from_dict(json.loads(config.to_json())) == config
     assert build(json.loads(config.to_json())).config == config
 
 
-def test_state_dict_moves_to_a_fresh_mixer_and_holds_learned_tensors_only(kind):
-    mixer, x, context = case(kind, 5, 6)
+def test_state_dict_moves_to_a_fresh_mixer_and_holds_learned_tensors_only(example):
+    mixer, x, context = case(example, 5, 6)
     fresh = build(mixer.config).double()
     fresh.load_state_dict(mixer.state_dict(), strict=True)
     assert torch.equal(fresh(x, context), mixer(x, context))
     assert set(mixer.state_dict()) == {name for name, _ in mixer.named_parameters()}
 
 
-def test_gradients_are_those_of_finite_differences(kind):
-    mixer, x, context = case(kind, 3, 4, batch=1)
+def test_gradients_are_those_of_finite_differences(example):
+    mixer, x, context = case(example, 3, 4, batch=1)
     leaves = [t.requires_grad_() for t in (x, *tensors(context))]
     torch.autograd.gradcheck(lambda *_: mixer(x, context), leaves, fast_mode=True, atol=1e-6)
 
 
-def test_every_parameter_learns(kind):
-    mixer, x, context = case(kind, 9, 10)
+def test_every_parameter_learns(example):
+    mixer, x, context = case(example, 9, 10)
     mixer(x, context).square().sum().backward()
     for name, parameter in mixer.named_parameters():
         assert parameter.grad is not None, name
@@ -65,9 +64,9 @@ def test_every_parameter_learns(kind):
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-@pytest.mark.parametrize("scale", [1.0, 1e4])
-def test_autocast_is_close_and_never_nan(kind, dtype, scale):
-    mixer, x, context = case(kind, 8, 9, dtype=torch.float32)
+@pytest.mark.parametrize("scale", [1.0, 100.0])  # 100: logits of ten thousand and more
+def test_autocast_is_close_and_never_nan(example, dtype, scale):
+    mixer, x, context = case(example, 8, 9, dtype=torch.float32)
     with torch.no_grad(), torch.autocast("cpu", dtype=dtype):
         y = mixer(x * scale, context)
     assert y.isfinite().all()
@@ -75,30 +74,24 @@ def test_autocast_is_close_and_never_nan(kind, dtype, scale):
         assert error(y, mixer(x, context)) < 2e-2
 
 
-def test_pixel_permutation_is_an_equivariance_exactly_where_declared(kind):
-    mixer, x, context = case(kind, 4, 6)
+def test_pixel_permutation_is_an_equivariance_exactly_where_declared(example):
+    mixer, x, context = case(example, 4, 6)
     order = Probe(seed=7).randperm(24)
     permuted = mixer(shuffled(mixer, x, order), shuffled(mixer, context, order))
     equivariant = error(permuted, shuffled(mixer, mixer(x, context), order)) < 1e-12
     assert equivariant == mixer.pixel_equivariant
 
 
-def test_identities_of_the_paper_hold(kind):
-    for check in entry(kind).identities:
-        probe = Probe(seed=11)
-        assert check.measure(probe) <= probe.tolerance, check.name
-
-
-def test_a_missing_context_is_refused(kind):
-    mixer, x, _ = case(kind, 5, 6)
+def test_a_missing_context_is_refused(example):
+    mixer, x, _ = case(example, 5, 6)
     if not mixer.takes_context:
         pytest.skip("takes no context")
     with pytest.raises(ValueError, match="context must be"):
         mixer(x, None)
 
 
-def test_statistics_of_parts_are_those_of_the_whole(kind):
-    mixer, x, context = case(kind, 32, 40)
+def test_statistics_of_parts_are_those_of_the_whole(example):
+    mixer, x, context = case(example, 32, 40)
     if not isinstance(mixer, GlobalMixer):
         pytest.skip("measures nothing")
     whole = mixer.measure(x, context)
