@@ -8,7 +8,7 @@ from math import inf
 from types import MappingProxyType
 from typing import Literal
 
-Kind = Literal["reference", "reduced", "full"]
+Kind = Literal["reference", "reduced", "full", "mask"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +21,8 @@ class Metric:
         unit: Unit of the value; empty where it has none.
         higher_is_better: Direction.
         range: Least and greatest possible value.
-        kind: What it needs: a `reference` image, one at `reduced` resolution with the ratio, or
-            only the inputs of the fusion at `full` resolution.
+        kind: What it needs: a `reference` image, one at `reduced` resolution with the ratio, only
+            the inputs of the fusion at `full` resolution, or two binary `mask`s.
         source: Publication that defines it.
     """
 
@@ -62,6 +62,14 @@ _ROWS = (
     Metric("d_s", "D_S", "", False, (0, 2), "full", "Alparone et al. 2008"),
     Metric("hqnr", "HQNR", "", True, (-1, 1), "full", "Aiazzi et al. 2014"),
     Metric("d_lambda", "D_lambda", "", False, (0, 2), "full", "Alparone et al. 2008"),
+    Metric("dice", "Dice", "", True, (0, 1), "mask", "Dice 1945"),
+    Metric("iou", "IoU", "", True, (0, 1), "mask", "Jaccard 1912"),
+    Metric("precision", "Precision", "", True, (0, 1), "mask", "TP / (TP + FP)"),
+    Metric("recall", "Recall", "", True, (0, 1), "mask", "TP / (TP + FN)"),
+    Metric("specificity", "Specificity", "", True, (0, 1), "mask", "TN / (TN + FP)"),
+    Metric("hd95", "HD95", "pixels", False, (0, inf), "mask", "Huttenlocher et al. 1993"),
+    Metric("nsd", "NSD", "", True, (0, 1), "mask", "Nikolov et al. 2021"),
+    Metric("area_error", "Area error", "%", False, (0, inf), "mask", "|ΔA| / A"),
 )
 
 METRICS: Mapping[str, Metric] = MappingProxyType({row.name: row for row in _ROWS})
