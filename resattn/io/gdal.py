@@ -26,7 +26,6 @@ DRIVERS: dict[Format, str] = {
     "jpeg": "JPEG",
     "webp": "WEBP",
     "jp2": "JP2OpenJPEG",
-    "bmp": "BMP",
 }
 
 GDAL_ERRORS = (RasterioError, CPLE_BaseError)

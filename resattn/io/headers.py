@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import BinaryIO, Literal
 
-Format = Literal["tiff", "png", "jpeg", "webp", "jp2", "bmp"]
+Format = Literal["tiff", "png", "jpeg", "webp", "jp2"]
 
 
 class HeaderError(Exception):
@@ -90,15 +90,6 @@ def _webp(stream: BinaryIO) -> Sizes:
     raise HeaderError("the WebP has no image chunk")
 
 
-def _bmp(stream: BinaryIO) -> Sizes:
-    (length,) = _take(stream, "<I", 14)
-    if length == 12:
-        width, height, _, bits = _take(stream, "<HHHH")
-    else:
-        width, height, _, bits = _take(stream, "<iiHH")
-    return abs(height), abs(width), {24: 3, 32: 4}.get(bits, 1)
-
-
 def _jp2(stream: BinaryIO) -> Sizes:
     start = stream.read(65536)
     box = start.find(b"ihdr")
@@ -153,5 +144,4 @@ _PARSERS: dict[Format, Callable[[BinaryIO], Sizes]] = {
     "jpeg": _jpeg,
     "webp": _webp,
     "jp2": _jp2,
-    "bmp": _bmp,
 }

@@ -26,7 +26,7 @@ class Limits:
 
     Args:
         pixels: Pixels of one band where the file is read by windows (TIFF, JPEG 2000).
-        whole_pixels: The same where a decoder needs the whole image (PNG, JPEG, WebP, BMP).
+        whole_pixels: The same where a decoder needs the whole image (PNG, JPEG, WebP).
         bands: Bands of one file.
         block_bytes: Decoded bytes of one block (tile or strip) with all bands stored in it.
     """
@@ -46,10 +46,10 @@ _MAGIC: tuple[tuple[bytes, Format], ...] = (
     (b"\xff\xd8\xff", "jpeg"),
     (b"\0\0\0\x0cjP  \r\n\x87\n", "jp2"),
     (b"\xff\x4f\xff\x51", "jp2"),
-    (b"BM", "bmp"),
 )
 
 _REFUSED = (
+    (b"BM", "BMP"),
     (b"GIF8", "GIF"),
     (b"8BPS", "Photoshop"),
     (b"%PDF", "PDF"),
@@ -178,6 +178,6 @@ def _format(path: Path, head: bytes) -> Format:
         )
     raise ItemError(
         f"{shown(path)} is no image that is known",
-        "give TIFF, PNG, JPEG, WebP, JPEG 2000 or BMP",
+        "give TIFF, PNG, JPEG, WebP or JPEG 2000",
         code="E304",
     )
