@@ -1,7 +1,7 @@
 """Position biases: what attention logits gain from where key and query stand.
 
-`table`, `mlp` and `logmlp` serve windows and depend on the offset between two pixels of one
-window; `InterpolatedMap` serves free positions. All are functions of the offset key - query only.
+`table`, `mlp` and `logmlp` serve windows, where key and query are pixels of one window;
+`PointBias` serves free points. All depend on the offset from query to key only.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from resattn.config import unknown
 
@@ -123,3 +124,75 @@ def _offsets(window: tuple[int, int]) -> tuple[Tensor, Tensor]:
     rows = y[None] - y[:, None] + h - 1
     columns = x[None] - x[:, None] + w - 1
     return offsets, rows * (2 * w - 1) + columns
+
+
+class PointBias(nn.Module):
+    """A bias per head between every pixel of a map and a set of free points.
+
+    A linear map of sines and cosines of the offset (RelationNet++, sec. 3.3), tabled at whole
+    units and interpolated. Half of the waves run along x and half along y, so the table over
+    (x, y) is a sum of one curve per axis, and so is its bilinear interpolation: two curves of
+    `extent` + 1 values stand for a table of their square, and each is read once per row or column
+    and point instead of once per pixel and point.
+
+    Args:
+        heads: Attention heads.
+        extent: Units told apart, half to each side; beyond, the border's value holds.
+        unit: Pixels of the picture per unit.
+        published: As in the released code: the logarithm of the value, at least 1e-6, which keeps
+            most of a fresh table from learning; and units stretched by (extent + 1) / extent.
+        waves: Frequencies per axis, 1000 ** (-i / waves).
+    """
+
+    table: Tensor
+
+    def __init__(
+        self,
+        heads: int,
+        extent: int,
+        unit: float,
+        published: bool = False,
+        waves: int = 64,
+    ) -> None:
+        super().__init__()
+        self.extent, self.unit, self.published, self.waves = extent, unit, published, waves
+        self.map = nn.Linear(4 * waves, heads)
+        nn.init.normal_(self.map.weight, std=0.01)
+        nn.init.zeros_(self.map.bias)
+        offsets = torch.arange(extent + 1, dtype=torch.float64) - extent / 2
+        phases = offsets[:, None] * 1000 ** (-torch.arange(waves, dtype=torch.float64) / waves)
+        self.register_buffer("table", torch.cat([phases.sin(), phases.cos()], 1), persistent=False)
+
+    def forward(self, points: Tensor, height: int, width: int, cell: float) -> Tensor:
+        """The bias of `points` (B, K, 2), x before y, seen from a map: (B, heads, H W, K).
+
+        Args:
+            points: In pixels of the picture.
+            height: Rows of the map.
+            width: Columns of the map.
+            cell: Pixels of the picture per pixel of the map.
+        """
+        along_x, along_y = self.map.weight.chunk(2, 1)
+        with torch.autocast(points.device.type, enabled=False):
+            x = self._curve(along_x, points[:, None, :, 0] - _centres(width, cell, points))
+            y = self._curve(along_y, points[:, None, :, 1] - _centres(height, cell, points))
+        value = x[:, :, None] + y[:, :, :, None] + self.map.bias[:, None, None, None]
+        if self.published:
+            value = value.clamp_min(1e-6).log()
+        return value.flatten(2, 3)
+
+    def _curve(self, weight: Tensor, offset: Tensor) -> Tensor:
+        """One axis of the table at `offset` (B, side, K), in pixels: (B, heads, side, K)."""
+        curve = F.linear(self.table.to(weight.dtype), weight)
+        stretch = 1 + 1 / self.extent if self.published else 1.0
+        place = (offset / self.unit * stretch + self.extent / 2).clamp(0, self.extent)
+        left = place.detach().floor().clamp_max(self.extent - 1)
+        index = left.long()
+        part = (place - left)[..., None]
+        value: Tensor = curve[index] * (1 - part) + curve[index + 1] * part
+        return value.permute(0, 3, 1, 2)
+
+
+def _centres(side: int, cell: float, like: Tensor) -> Tensor:
+    """Pixel centres of one side in pixels of the picture: (side, 1)."""
+    return ((torch.arange(side, device=like.device) + 0.5) * cell)[:, None]

@@ -11,13 +11,17 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from resattn.checks import channels, gates, windows
+from resattn.checks import channels, gates, points, windows
 from resattn.checks.probe import Check
 from resattn.config import unknown
 from resattn.mixers.additive import AdditiveConfig, AdditiveGate
 from resattn.mixers.base import Mixer, MixerConfig
 from resattn.mixers.cbam import Cbam, CbamConfig
+from resattn.mixers.channel import ChannelAttention, ChannelConfig
+from resattn.mixers.deformable import DeformableAttention
 from resattn.mixers.eca import Eca, EcaConfig
+from resattn.mixers.keys import KeyAttention
+from resattn.mixers.position import PositionAttention, PositionConfig
 from resattn.mixers.transposed import TransposedAttention, TransposedConfig
 from resattn.mixers.window import WindowAttention
 
@@ -55,6 +59,10 @@ MIXERS = table(
         Entry(AdditiveGate, (AdditiveConfig(16, context_dim=8, hidden=8),), gates.ADDITIVE),
         Entry(WindowAttention, windows.EXAMPLES, windows.WINDOW),
         Entry(TransposedAttention, (TransposedConfig(16, 4),), channels.TRANSPOSED),
+        Entry(ChannelAttention, (ChannelConfig(16), ChannelConfig(16, False)), channels.CHANNEL),
+        Entry(PositionAttention, (PositionConfig(16),), points.POSITION),
+        Entry(DeformableAttention, points.DEFORMABLE_EXAMPLES, points.DEFORMABLE),
+        Entry(KeyAttention, points.KEY_EXAMPLES, points.KEYS),
     ]
 )
 

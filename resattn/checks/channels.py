@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from resattn.checks.probe import Probe, error, identities
+from resattn.mixers.channel import ChannelAttention, ChannelConfig
 from resattn.mixers.transposed import TransposedAttention, TransposedConfig
 from resattn.ops.gram import gram
 
@@ -36,6 +37,28 @@ def gram_ignores_the_order_of_pixels(probe: Probe) -> float:
     return error(gram(a, b), gram(q, k))
 
 
+def channel_attention_of_the_released_code(probe: Probe) -> float:
+    """softmax(max E - E) x is softmax(-E) x; without `negate` it is softmax(E) x."""
+    x = probe.randn(2, 6, 4, 5) / 4
+    pixels = x.flatten(2)
+    products = pixels @ pixels.mT
+    released = (products.amax(-1, keepdim=True) - products).softmax(-1) @ pixels
+    printed = products.softmax(-1) @ pixels
+    return error(ChannelAttention(ChannelConfig(6))(x).flatten(2), released) + error(
+        ChannelAttention(ChannelConfig(6, negate=False))(x).flatten(2), printed
+    )
+
+
+def channel_attention_ignores_channel_order(probe: Probe) -> float:
+    """Permuting channels permutes the output."""
+    mixer, x, order = ChannelAttention(ChannelConfig(6)), probe.randn(2, 6, 4, 5), probe.randperm(6)
+    return error(mixer(x[:, order]), mixer(x)[:, order])
+
+
+CHANNEL = identities(
+    channel_attention_of_the_released_code,
+    channel_attention_ignores_channel_order,
+)
 TRANSPOSED = identities(
     transposed_attention_as_written,
     transposed_attention_ignores_the_scale_of_its_queries,

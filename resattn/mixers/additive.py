@@ -7,6 +7,7 @@ Oktay et al., Attention U-Net, 2018, eqs. 1-2, at one resolution: the caller res
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -54,6 +55,10 @@ class AdditiveGate(Mixer):
         context = need(context, x, self.config.context_dim)
         gate = torch.sigmoid(self.psi(F.relu(self.image(x) + self.signal(context))))
         return x * gate.to(x.dtype)
+
+    def context_like(self, x: Tensor, randn: Callable[..., Tensor]) -> Tensor:
+        """A random image of as many pixels and `context_dim` channels."""
+        return randn(x.shape[0], self.config.context_dim, *x.shape[2:])
 
     def radius(self) -> int:
         """0: each pixel is gated by itself."""

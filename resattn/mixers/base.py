@@ -7,6 +7,7 @@ A mixer holds no norm, no residual, no scale and no image size. What it declares
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self
 
@@ -73,6 +74,10 @@ class Mixer(nn.Module, ABC):
         self.config = config
         self.impl: Impl = "auto"
         self.max_bytes: int | None = None
+
+    def context_like(self, x: Tensor, randn: Callable[..., Tensor]) -> Any:
+        """A second input that `forward` takes beside `x`, drawn by `randn(*shape)`; or None."""
+        return randn(*x.shape) if self.takes_context else None
 
     @abstractmethod
     def radius(self) -> int | None:

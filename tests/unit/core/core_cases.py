@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 
 from resattn.checks.probe import Probe
+from resattn.mixers.keys import Keys
 from resattn.registry import MIXERS, build
 
 SIZES = [(1, 1), (7, 13), (33, 64)]
@@ -20,33 +23,33 @@ def case(example, height, width, batch=2, dtype=torch.float64, seed=3):
     probe = Probe(dtype=dtype, seed=seed)
     mixer = probe.fill(build(EXAMPLES[example]))
     x = arranged(mixer, probe.randn(batch, mixer.config.dim, height, width))
-    return mixer, x, context_for(mixer, x, probe)
-
-
-def context_for(mixer, x, probe):
-    if not mixer.takes_context:
-        return None
-    dim = getattr(mixer.config, "context_dim", mixer.config.dim)
-    pixels = x.shape[-2:] if mixer.layout == "NCHW" else x.shape[1:3]
-    return arranged(mixer, probe.randn(x.shape[0], dim, *pixels))
+    return mixer, x, mixer.context_like(x, probe.randn)
 
 
 def arranged(mixer, image):
     return image if mixer.layout == "NCHW" else image.permute(0, 2, 3, 1).contiguous()
 
 
-def pick(context, i):
-    return None if context is None else context[i : i + 1]
+def mapped(context, function):
+    """The context with `function` applied to its tensors."""
+    if isinstance(context, Keys):
+        return replace(
+            context, features=function(context.features), positions=function(context.positions)
+        )
+    return None if context is None else function(context)
 
 
 def tensors(context):
-    return () if context is None else (context,)
+    """The tensors of a context, in a list."""
+    found = []
+    mapped(context, lambda tensor: found.append(tensor) or tensor)
+    return found
 
 
 def shuffled(mixer, image, order):
     """`image` with its pixels in another order."""
-    if image is None:
-        return None
+    if image is None or isinstance(image, Keys):
+        return image
     if mixer.layout == "NHWC":
         return image.flatten(1, 2)[:, order].view_as(image)
     return image.flatten(2)[:, :, order].view_as(image)

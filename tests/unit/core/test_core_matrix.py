@@ -6,7 +6,7 @@ import json
 
 import pytest
 import torch
-from core_cases import EXAMPLES, SIZES, case, pick, shuffled, tensors
+from core_cases import EXAMPLES, SIZES, case, mapped, shuffled, tensors
 
 from resattn.checks.probe import Probe, error
 from resattn.mixers.base import GlobalMixer, MixerConfig
@@ -25,7 +25,9 @@ def test_any_size_keeps_its_shape_and_stays_finite(example, size):
 
 def test_images_of_a_batch_do_not_mix(example):
     mixer, x, context = case(example, 7, 13, batch=3)
-    alone = torch.cat([mixer(x[i : i + 1], pick(context, i)) for i in range(3)])
+    alone = torch.cat(
+        [mixer(x[i : i + 1], mapped(context, lambda t, i=i: t[i : i + 1])) for i in range(3)]
+    )
     assert error(mixer(x, context), alone) < 1e-12
 
 
@@ -57,7 +59,7 @@ def test_gradients_are_those_of_finite_differences(example):
 
 def test_every_parameter_learns(example):
     mixer, x, context = case(example, 9, 10)
-    mixer(x, context).square().sum().backward()
+    mixer(x.requires_grad_(), context).square().sum().backward()
     for name, parameter in mixer.named_parameters():
         assert parameter.grad is not None, name
         assert parameter.grad.isfinite().all(), name
