@@ -1,0 +1,105 @@
+"""Training super-resolution on photographs and their exact low-resolution copies."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from resattn.config import Json
+from resattn.degradation import downscale
+from resattn.models.super_resolve import GatedSr, GatedSrConfig
+from resattn.training.images import crops, draw
+from resattn.training.task import Task
+
+_LUMA = (65.481 / 255, 128.553 / 255, 24.966 / 255)
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """High- and low-resolution images of one size: (N, 3, sH, sW) and (N, 3, H, W), uint8."""
+
+    high: Tensor
+    low: Tensor
+
+    @classmethod
+    def make(cls, high: Tensor, scale: int) -> Pairs:
+        """The pairs of `high` (N, 3, H, W) uint8, cut to a multiple of `scale`."""
+        rows, cols = (n // scale * scale for n in high.shape[-2:])
+        high = high[..., :rows, :cols]
+        return cls(high, torch.cat([downscale(image[None], scale) for image in high]))
+
+
+class SuperResolveTask(Task):
+    """L1 loss over random patches; validation is PSNR of luma on whole images.
+
+    Args:
+        config: The model.
+        train: Pairs to learn from.
+        fold: Pairs to validate on, from other photographs.
+        patch: Side of a low-resolution patch.
+    """
+
+    name = "super-resolve"
+    metric = "psnr_y"
+
+    def __init__(self, config: GatedSrConfig, train: Pairs, fold: Pairs, patch: int = 48) -> None:
+        self.config = config
+        self.train = train
+        self.fold = fold
+        self.patch = patch
+
+    def build(self) -> nn.Module:
+        """A freshly initialised model."""
+        return GatedSr(self.config)
+
+    def facts(self) -> dict[str, Json]:
+        """Model, patch and digests of the two sets of images."""
+        return {
+            "model": self.config.to_dict(),
+            "patch": self.patch,
+            "train": _digest(self.train.high),
+            "fold": _digest(self.fold.high),
+        }
+
+    def sample(self, count: int, generator: torch.Generator) -> Sequence[Tensor]:
+        """Low patches (B, 3, p, p) and high patches in phases (B, 3 s², p, p), uint8."""
+        low, scale = self.train.low, self.config.scale
+        cells = (low.shape[-2], low.shape[-1])
+        choice = draw(count, low.shape[0], cells, self.patch, generator)
+        high = crops(self.train.high, choice, self.patch, scale)
+        return crops(low, choice, self.patch), F.pixel_unshuffle(high, scale)
+
+    def loss(self, model: nn.Module, batch: Sequence[Tensor]) -> Tensor:
+        """Mean absolute error over all output pixels, range 0..1."""
+        low, high = (_unit(t) for t in batch)
+        estimate = cast(GatedSr, model).phases(low).float()
+        return (estimate - high).abs().mean()
+
+    def validate(self, model: nn.Module) -> dict[str, float]:
+        """Mean PSNR of luma in dB, border of `scale` pixels left out, values rounded to 8 bits."""
+        scale = self.config.scale
+        psnr = []
+        for low, high in zip(self.fold.low, self.fold.high, strict=True):
+            estimate = model(_unit(low[None].to(next(model.parameters()).device)))[0].cpu()
+            estimate = estimate.clamp(0, 1).mul(255).round()
+            error = (_luma(estimate) - _luma(high.float()))[scale:-scale, scale:-scale]
+            psnr.append(20 * torch.log10(255 / error.square().mean().sqrt()))
+        return {self.metric: float(torch.stack(psnr).mean())}
+
+
+def _digest(images: Tensor) -> str:
+    return hashlib.sha256(images.contiguous().numpy().data).hexdigest()
+
+
+def _unit(image: Tensor) -> Tensor:
+    return image.float().div_(255).contiguous(memory_format=torch.channels_last)
+
+
+def _luma(image: Tensor) -> Tensor:
+    return image[0] * _LUMA[0] + image[1] * _LUMA[1] + image[2] * _LUMA[2]

@@ -1,0 +1,43 @@
+"""What the trainer asks of a task; the loop knows nothing else about it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from resattn.config import Json
+
+
+class Task(ABC):
+    """A model, its data and its loss.
+
+    Attributes:
+        name: As on the command line.
+        metric: Name of the validation metric that says how good the model is.
+    """
+
+    name: str
+    metric: str
+
+    @abstractmethod
+    def build(self) -> nn.Module:
+        """A freshly initialised model."""
+
+    @abstractmethod
+    def sample(self, count: int, generator: torch.Generator) -> Sequence[Tensor]:
+        """`count` samples drawn with this generator; the first axis counts samples."""
+
+    @abstractmethod
+    def loss(self, model: nn.Module, batch: Sequence[Tensor]) -> Tensor:
+        """The scalar to minimise, float32; called under autocast."""
+
+    @abstractmethod
+    def validate(self, model: nn.Module) -> dict[str, float]:
+        """Metrics of the model on the validation fold."""
+
+    @abstractmethod
+    def facts(self) -> dict[str, Json]:
+        """What decides the model and the data: settings, and digests of the data."""

@@ -1,0 +1,73 @@
+import pytest
+import torch
+from torch.nn import functional as F
+
+from resattn.degradation import downscale
+from resattn.metrics.luma import psnr_y
+from resattn.models.super_resolve import GatedSrConfig
+from resattn.training.config import TrainConfig
+from resattn.training.images import step_generator
+from resattn.training.loop import Place, Trainer
+from resattn.training.super_resolve import Pairs, SuperResolveTask
+
+
+def waves(count=3, side=48):
+    """Smooth images a model can learn to enlarge."""
+    y, x = torch.meshgrid(torch.arange(side), torch.arange(side), indexing="ij")
+    angles = torch.arange(count * 3).reshape(count, 3, 1, 1)
+    return ((torch.sin(0.3 * x * torch.cos(angles) + 0.3 * y) + 1) * 127).byte()
+
+
+@pytest.fixture
+def task():
+    config = GatedSrConfig(scale=2, dim=8, blocks=1)
+    return SuperResolveTask(config, Pairs.make(waves(), 2), Pairs.make(waves(2, 33), 2), patch=10)
+
+
+def test_pairs_are_cut_and_degraded():
+    pairs = Pairs.make(waves(2, 33), 2)
+    assert pairs.high.shape == (2, 3, 32, 32)
+    assert torch.equal(pairs.low, downscale(waves(2, 33)[..., :32, :32], 2))
+
+
+def test_samples_match_each_other(task):
+    low, phases = task.sample(5, step_generator(0, 0))
+    assert low.shape == (5, 3, 10, 10)
+    high = F.pixel_shuffle(phases, 2)
+    error = F.avg_pool2d(high.float(), 2) - low.float()
+    assert error.abs().mean() < 2
+
+
+def test_loss_is_the_mean_absolute_error_of_the_image(task):
+    model = task.build()
+    low, phases = task.sample(2, step_generator(0, 1))
+    high = F.pixel_shuffle(phases, 2).float() / 255
+    expected = (model(low.float() / 255) - high).abs().mean()
+    torch.testing.assert_close(task.loss(model, [low, phases]), expected)
+
+
+def test_validation_is_psnr_of_luma(task):
+    model = task.build()
+    with torch.no_grad():
+        estimates = model(task.fold.low.float() / 255).clamp(0, 1).mul(255).round()
+    expected = [
+        psnr_y(e.numpy(), h.numpy(), border=2)
+        for e, h in zip(estimates, task.fold.high, strict=True)
+    ]
+    with torch.inference_mode():
+        found = task.validate(model)
+    assert found["psnr_y"] == pytest.approx(sum(expected) / 2, abs=1e-3)
+
+
+def test_a_few_steps_beat_copied_pixels(task, tmp_path):
+    config = TrainConfig(steps=60, batch=4, lr=4e-3, warmup=5, ema=0.9)
+    with torch.inference_mode():
+        start = task.validate(task.build())["psnr_y"]
+    outcome = Trainer(task, config, Place(tmp_path, torch.device("cpu"))).fit()
+    assert outcome.metrics["psnr_y"] > start + 3
+
+
+def test_facts_tell_data_apart(task):
+    other = SuperResolveTask(task.config, Pairs.make(255 - waves(), 2), task.fold, patch=10)
+    assert task.facts() != other.facts()
+    assert task.facts() == SuperResolveTask(task.config, task.train, task.fold, 10).facts()
