@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from resattn.errors import ItemError, OutputError, UserError
 from resattn.io import jpeg, png, webp
 from resattn.io.atomic import write_bytes
-from resattn.io.faultpoints import reach
 from resattn.io.headers import Format, Header, HeaderError
 from resattn.io.metadata import Metadata, orientation
 from resattn.io.names import shown
@@ -81,7 +80,6 @@ def read_image(path: str | Path, *, limits: Limits | None = None) -> Image:
     header = identify(source, limits or Limits())
     _refuse_unread_kinds(source, header)
     with open_regular(source) as stream:
-        reach("read")
         data = stream.read()
     try:
         _check(header.format, data)

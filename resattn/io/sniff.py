@@ -10,6 +10,8 @@ from __future__ import annotations
 import os
 import re
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -86,8 +88,9 @@ def local_path(name: str | os.PathLike[str]) -> Path:
     return path
 
 
-def open_regular(path: Path) -> BinaryIO:
-    """A regular file opened for reading bytes; pipes, devices and folders are refused.
+@contextmanager
+def open_regular(path: Path) -> Iterator[BinaryIO]:
+    """A regular file open for reading bytes; pipes, devices and folders are refused.
 
     Raises:
         ItemError: E314 if it is missing or not readable, E315 if it is not a regular file.
@@ -96,17 +99,20 @@ def open_regular(path: Path) -> BinaryIO:
         reach("open")
         # Without O_NONBLOCK the open of a named pipe waits for a writer, for ever.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise ItemError(
+                f"{shown(path)} is not a regular file", "name an image file", code="E315"
+            )
+        with os.fdopen(descriptor, "rb") as stream:
+            reach("read")
+            yield stream
+    except OSError as error:
         raise ItemError(
-            f"cannot open {shown(path)}: {reason}",
+            f"cannot read {shown(path)}: {error.strerror or error}",
             "check the path and its permissions",
             code="E314",
         ) from error
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise ItemError(f"{shown(path)} is not a regular file", "name an image file", code="E315")
-    return os.fdopen(descriptor, "rb")
 
 
 def identify(path: Path, limits: Limits) -> Header:
