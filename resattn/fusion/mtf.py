@@ -86,7 +86,7 @@ def blur(
     height, width = image.shape[-2:]
     rows = low_pass_rows(np.arange(height, dtype=np.float64), height, gain, ratio)
     cols = low_pass_rows(np.arange(width, dtype=np.float64), width, gain, ratio)
-    return convolve(image, rows, cols, valid)
+    return convolve(image, rows, cols, valid)[0]
 
 
 def _kaiser(radius: NDArray[np.float64]) -> NDArray[np.float64]:

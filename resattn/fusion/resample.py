@@ -66,7 +66,7 @@ def filled(ms: Image, valid: Mask | None) -> Image:
     if valid is None or valid.all():
         return ms
     spans = [_smoothing_rows(length) for length in valid.shape]
-    smooth = convolve(ms, spans[0], spans[1], valid)
+    smooth, _ = convolve(ms, spans[0], spans[1], valid)
     return np.where(valid, ms, smooth)
 
 

@@ -92,18 +92,21 @@ def filter_axes(image: Image, rows: Rows, cols: Rows) -> Image:
     return result.reshape(*image.shape[:-2], *result.shape[1:])
 
 
-def convolve(image: Image, rows: Rows, cols: Rows, valid: Mask | None = None) -> Image:
+def convolve(
+    image: Image, rows: Rows, cols: Rows, valid: Mask | None = None
+) -> tuple[Image, Mask | None]:
     """`filter_axes` that leaves invalid samples out and renormalises what is left.
 
-    Where the filter meets no invalid sample the result is bit-equal to the unmasked one; where it
-    meets no valid sample it is 0. For filters without negative weights.
+    Returns the filtered image and where it means anything: where the filter meets (almost) no
+    valid sample it is 0 and False; None stands for "everywhere". Where the filter meets no
+    invalid sample the result is bit-equal to the unmasked one. For filters whose weights sum to 1.
     """
     if valid is None or valid.all():
-        return filter_axes(image, rows, cols)
+        return filter_axes(image, rows, cols), None
     clean = np.where(valid, image, np.float32(0))
     touched = filter_axes((~valid).astype(np.float32), rows, cols) != 0
     present = filter_axes(valid.astype(np.float32), rows, cols)
-    filtered = filter_axes(clean, rows, cols)
     known = np.where(touched, present, np.float32(1))
     trusted = known > _LEAST_WEIGHT
-    return np.where(trusted, filtered / np.where(trusted, known, 1), np.float32(0))
+    filtered = filter_axes(clean, rows, cols) / np.where(trusted, known, np.float32(1))
+    return np.where(trusted, filtered, np.float32(0)), trusted
