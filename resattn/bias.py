@@ -36,6 +36,11 @@ class WindowBias(nn.Module, ABC):
     def values(self) -> Tensor:
         """The bias of each head at each of the (2 h - 1)(2 w - 1) offsets: (offsets, heads)."""
 
+    def flops(self) -> int:
+        """Of the network that `values` runs, if it is one."""
+        linear = [m for m in self.modules() if isinstance(m, nn.Linear)]
+        return 2 * len(self.offsets) * sum(m.in_features * m.out_features for m in linear)
+
     def forward(self) -> Tensor:
         """The bias of every pair, query first: (heads, h, w, h, w)."""
         values = self.values()

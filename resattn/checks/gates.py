@@ -61,22 +61,22 @@ def additive_gate_of_large_bias_is_open(probe: Probe) -> float:
     """With psi = 0, a large bias lets everything pass."""
     mixer = probe.fill(AdditiveGate(AdditiveConfig(8, 4, 6)))
     mixer.psi.weight.data.zero_()
-    mixer.psi.bias.data.fill_(60.0)  # type: ignore[union-attr]  # built with a bias
-    x = probe.randn(2, 8, 5, 6)
-    return error(mixer(x, probe.randn(2, 4, 5, 6)), x)
+    mixer.psi.bias.data.fill_(60.0)
+    x = probe.randn(2, 5, 6, 8)
+    return error(mixer(x, probe.randn(2, 5, 6, 4)), x)
 
 
 def additive_gate_only_dims(probe: Probe) -> float:
     """Every output lies between zero and its input."""
-    mixer, x = probe.fill(AdditiveGate(AdditiveConfig(8, 4, 6)), std=1.0), probe.randn(2, 8, 5, 6)
-    y = mixer(x, probe.randn(2, 4, 5, 6))
+    mixer, x = probe.fill(AdditiveGate(AdditiveConfig(8, 4, 6)), std=1.0), probe.randn(2, 5, 6, 8)
+    y = mixer(x, probe.randn(2, 5, 6, 4))
     return holds(bool((y * x >= 0).all() and (y.abs() <= x.abs()).all()))
 
 
 def additive_gate_teaches_both_inputs(probe: Probe) -> float:
     """Image and signal both receive a gradient."""
     mixer = probe.fill(AdditiveGate(AdditiveConfig(8, 4, 6)))
-    x, g = probe.randn(2, 8, 5, 6).requires_grad_(), probe.randn(2, 4, 5, 6).requires_grad_()
+    x, g = probe.randn(2, 5, 6, 8).requires_grad_(), probe.randn(2, 5, 6, 4).requires_grad_()
     gradients = torch.autograd.grad(mixer(x, g).square().sum(), (x, g))
     return holds(all(bool(gradient.abs().sum() > 0) for gradient in gradients))
 

@@ -11,11 +11,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from resattn.mixers.base import Mixer, MixerConfig, need, positive
+from resattn.ops.gate import gate
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class AdditiveConfig(MixerConfig):
 class AdditiveGate(Mixer):
     """Gates each pixel by how `x` agrees with a signal of the same height and width."""
 
-    layout = "NCHW"
+    layout = "NHWC"
     family = "gate"
     takes_context = True
     pixel_equivariant = True
@@ -42,30 +42,30 @@ class AdditiveGate(Mixer):
 
     def __init__(self, config: AdditiveConfig) -> None:
         super().__init__(config)
-        self.image = nn.Conv2d(config.dim, config.hidden, 1, bias=False)
-        self.signal = nn.Conv2d(config.context_dim, config.hidden, 1)
-        self.psi = nn.Conv2d(config.hidden, 1, 1)
+        self.image = nn.Linear(config.dim, config.hidden, bias=False)
+        self.signal = nn.Linear(config.context_dim, config.hidden)
+        self.psi = nn.Linear(config.hidden, 1)
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
-        """`x` (B, C, H, W) times a gate in (0, 1) per pixel, from `context` (B, G, H, W).
+        """`x` (B, H, W, C) times a gate in (0, 1) per pixel, from `context` (B, H, W, G).
 
         Raises:
             ValueError: The context is absent or of another height, width or channel count.
         """
-        context = need(context, x, self.config.context_dim)
-        gate = torch.sigmoid(self.psi(F.relu(self.image(x) + self.signal(context))))
-        return x * gate.to(x.dtype)
+        context = need(context, (*x.shape[:3], self.config.context_dim))
+        logits = self.psi(F.relu(self.image(x) + self.signal(context)))
+        return x * gate(logits).to(x.dtype)
 
     def context_like(self, x: Tensor, randn: Callable[..., Tensor]) -> Tensor:
         """A random image of as many pixels and `context_dim` channels."""
-        return randn(x.shape[0], self.config.context_dim, *x.shape[2:])
+        return randn(*x.shape[:3], self.config.context_dim)
 
     def radius(self) -> int:
         """0: each pixel is gated by itself."""
         return 0
 
     def flops(self, height: int, width: int) -> int:
-        """Three 1 x 1 convolutions."""
+        """Three linear maps."""
         per_pixel = self.config.hidden * (self.config.dim + self.config.context_dim + 1)
         return 2 * per_pixel * height * width
 

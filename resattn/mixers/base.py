@@ -135,14 +135,13 @@ def positive(**values: int) -> None:
             raise ValueError(f"{name} must be at least 1, not {value}")
 
 
-def need(context: Tensor | None, x: Tensor, channels: int) -> Tensor:
-    """`context`, known to be (B, `channels`, H, W) over the pixels of `x` (B, C, H, W).
+def need(context: Tensor | None, shape: tuple[int, ...]) -> Tensor:
+    """`context`, known to be there in this shape.
 
     Raises:
         ValueError: It is absent or has another shape.
     """
-    wanted = (x.shape[0], channels, *x.shape[2:])
-    if context is None or context.shape != wanted:
+    if context is None or context.shape != shape:
         got = None if context is None else tuple(context.shape)
-        raise ValueError(f"context must be {wanted}, not {got}")
+        raise ValueError(f"context must be {shape}, not {got}")
     return context

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from resattn.mixers.base import GlobalMixer, MixerConfig, positive
+from resattn.ops.gate import gate
 from resattn.ops.padding import reflect
 from resattn.ops.statistics import Inner, Statistics, crop, max_pixels, sum_pixels
 
@@ -75,7 +76,7 @@ class Cbam(GlobalMixer):
 
     def _pixel_gate(self, y: Tensor) -> Tensor:
         pooled = torch.cat([y.amax(1, keepdim=True), y.mean(1, keepdim=True)], 1)
-        return torch.sigmoid(self.pixel(reflect(pooled, self.config.kernel // 2)))
+        return gate(self.pixel(reflect(pooled, self.config.kernel // 2)))
 
     def radius(self) -> int:
         """Half the kernel of the pixel gate."""

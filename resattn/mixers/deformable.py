@@ -16,7 +16,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from resattn.mixers.base import Mixer, MixerConfig, positive
+from resattn.mixers.base import Mixer, MixerConfig, need, positive
 from resattn.ops.attend import attend
 from resattn.ops.sampling import lattice, sample
 
@@ -81,10 +81,7 @@ class DeformableAttention(Mixer):
         Raises:
             ValueError: The context is absent or of another height, width or channel count.
         """
-        wanted = (*x.shape[:3], self.config.context_dim)
-        if context is None or context.shape != wanted:
-            got = None if context is None else tuple(context.shape)
-            raise ValueError(f"context must be {wanted}, not {got}")
+        context = need(context, (*x.shape[:3], self.config.context_dim))
         q = self.q(x)
         sampled = sample(context.permute(0, 3, 1, 2), self.points(q)).flatten(2).transpose(1, 2)
         heads = (self.config.heads, -1)

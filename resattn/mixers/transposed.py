@@ -72,7 +72,7 @@ class TransposedAttention(GlobalMixer):
         return self._mix(self._weights(statistics), v)
 
     def _queries(self, x: Tensor, context: Tensor | None) -> Tensor:
-        queries: Tensor = self.q(need(context, x, self.config.dim))
+        queries: Tensor = self.q(need(context, tuple(x.shape)))
         return queries
 
     def _measure(self, q: Tensor, k: Tensor, inner: Inner | None) -> Statistics:

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from resattn.bias import BiasKind, window_bias
+from resattn.bias import BiasKind, WindowBias, window_bias
 from resattn.mixers.base import Mixer, MixerConfig, positive
 from resattn.ops.attend import attend
 from resattn.ops.windows import Shape, joined, over_regions, spans
@@ -151,7 +151,8 @@ class WindowAttention(Mixer):
         dim, pixels = self.config.dim, height * width
         products = sum(self._pairs(height, width, i) for i in range(len(self.grids)))
         depthwise = 18 * dim * pixels if self.config.value_conv else 0
-        return 8 * dim**2 * pixels + 4 * dim // len(self.grids) * products + depthwise
+        bias = sum(bias.flops() for bias in self.bias if isinstance(bias, WindowBias))
+        return 8 * dim**2 * pixels + 4 * dim // len(self.grids) * products + depthwise + bias
 
     def _pairs(self, height: int, width: int, i: int) -> int:
         """Query-key pairs in all windows of grid `i`."""

@@ -30,6 +30,11 @@ def arranged(mixer, image):
     return image if mixer.layout == "NCHW" else image.permute(0, 2, 3, 1).contiguous()
 
 
+def pixels(mixer, image):
+    """`image` as (B, H, W, C)."""
+    return image if mixer.layout == "NHWC" else image.permute(0, 2, 3, 1)
+
+
 def mapped(context, function):
     """The context with `function` applied to its tensors."""
     if isinstance(context, Keys):

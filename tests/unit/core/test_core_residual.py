@@ -94,9 +94,9 @@ def test_layouts_agree():
 
 
 def test_context_reaches_the_mixer_in_its_own_layout():
-    block = ResidualAttention(8, AdditiveConfig(8, 4, 8), norm="none", layout="NHWC").double()
-    x, g = image(1, 5, 6, 8), image(1, 5, 6, 4)
-    expected = x + block.mixer(x.permute(0, 3, 1, 2), g.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+    block = ResidualAttention(8, AdditiveConfig(8, 4, 8), norm="none").double()
+    x, g = image(1, 8, 5, 6), image(1, 4, 5, 6)
+    expected = x + block.mixer(x.permute(0, 2, 3, 1), g.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
     assert torch.equal(block(x, g), expected)
 
 
