@@ -69,15 +69,10 @@ def _update(
         counted = np.asarray(valid, dtype=np.bool_)
         counted = counted & untouched(counted, 2 * (half - 1), 2 * half)
     counted = counted[keep]
-    pan_details = _details(sharp[0], half)
-    pan_power = box_sum(np.square(pan_details), half - 1, half)
+    sharp_field = field(sharp[0], half)
     total = 0.0
     for band in bands:
-        details = _details(band, half)
-        power = box_sum(np.square(details), half - 1, half)
-        product = box_sum(details * pan_details, half - 1, half)
-        scale = np.sqrt(np.maximum(power, _LEAST) * np.maximum(pan_power, _LEAST))
-        correlation = np.clip(product / scale, -1.0, 1.0)
+        correlation = np.clip(correlate(field(band, half), sharp_field, half), -1.0, 1.0)
         total += float((1 - correlation[keep][counted]).sum())
     return np.array([total, np.count_nonzero(counted) * len(bands)])
 
@@ -87,9 +82,21 @@ def _compute(sums: Array) -> float:
     return float(total / count) if count else float("nan")
 
 
-def _details(band: Array, half: int) -> Array:
-    """Each pixel less the mean of the window around it."""
-    return band - box_sum(band, half - 1, half) / (2 * half) ** 2
+Field = tuple[Array, Array]
+"""Each pixel less the mean of the window around it, and the window sum of its square."""
+
+
+def field(band: Array, half: int) -> Field:
+    """What one band (H, W) brings to a local correlation over 2·half × 2·half pixels."""
+    details = band - box_sum(band, half - 1, half) / (2 * half) ** 2
+    return details, box_sum(np.square(details), half - 1, half)
+
+
+def correlate(first: Field, second: Field, half: int) -> Array:
+    """Local correlation (H, W) of two bands from their fields."""
+    product = box_sum(first[0] * second[0], half - 1, half)
+    scale = np.sqrt(np.maximum(first[1], _LEAST) * np.maximum(second[1], _LEAST))
+    return np.asarray(product / scale)
 
 
 def _half_width(ratio: float) -> int:
