@@ -24,7 +24,7 @@ def path(name: str) -> Path:
         name: One of `names()`, such as "landsat8_pan".
 
     Raises:
-        UserError: E201 if there is no such sample.
+        UserError: E209 if there is no such sample.
 
     Example:
         >>> path("landsat8_pan").name
@@ -32,6 +32,6 @@ def path(name: str) -> Path:
     """
     if name not in names():
         raise UserError(
-            f"there is no sample {name!r}", f"choose one of {', '.join(names())}", code="E201"
+            f"there is no sample {name!r}", f"choose one of {', '.join(names())}", code="E209"
         )
     return _FOLDER / f"{name}.tif"

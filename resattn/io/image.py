@@ -74,7 +74,7 @@ def read_image(path: str | Path, *, limits: Limits | None = None) -> Image:
     Raises:
         ItemError: E301 if the file is truncated or damaged, E304–E315 as `resattn.io.sniff`
             says, E310 also for CMYK, 12-bit and animated images and for rasters.
-        UserError: E202 if OpenCV cannot be loaded.
+        UserError: E210 if OpenCV cannot be loaded.
     """
     source = local_path(path)
     header = identify(source, limits or Limits())
@@ -128,7 +128,7 @@ def encode_image(
 
     Raises:
         ValueError: If the format cannot hold such pixels.
-        UserError: E202 if OpenCV cannot be loaded.
+        UserError: E210 if OpenCV cannot be loaded.
     """
     bands = _stacked(pixels, alpha)
     if bands.dtype == np.uint16 and format != "png":
@@ -193,7 +193,7 @@ def _cv2() -> ModuleType:
             f"OpenCV cannot be loaded: {error}",
             "install the system libraries it wants (Debian: libgl1 libglib2.0-0 libxcb1), or "
             "replace the package opencv-python by opencv-python-headless",
-            code="E202",
+            code="E210",
         ) from error
     cv2.utils.logging.setLogLevel(0)  # what it has to say about a file is said by our errors
     module: ModuleType = cv2

@@ -40,4 +40,4 @@ def test_every_sample_has_a_source_and_all_are_small() -> None:
 def test_an_unknown_sample_is_answered_with_the_list() -> None:
     with pytest.raises(UserError, match="landsat8_ms, landsat8_pan") as caught:
         demo.path("moon")
-    assert caught.value.code == "E201"
+    assert caught.value.code == "E209"

@@ -287,6 +287,6 @@ def test_a_missing_library_is_named_with_both_remedies(
     monkeypatch.setattr(builtins, "__import__", without_cv2)
     with pytest.raises(UserError, match=r"libGL\.so\.1") as caught:
         read_image(tmp_path / "a.png")
-    assert caught.value.code == "E202"
+    assert caught.value.code == "E210"
     assert "libgl1" in caught.value.hint
     assert "headless" in caught.value.hint
