@@ -10,6 +10,7 @@ from resattn.io.headers import HeaderError, parse
 from resattn.io.metadata import Metadata
 
 _ICC_FLAG, _ALPHA_FLAG, _EXIF_FLAG, _XMP_FLAG, _ANIMATION_FLAG = 0x20, 0x10, 0x08, 0x04, 0x02
+_PIXEL_CHUNKS = (b"ALPH", b"VP8 ", b"VP8L")  # codespell:ignore ALPH
 _EXIF_PREFIX = b"Exif\0\0"
 
 
@@ -51,7 +52,7 @@ def with_metadata(data: bytes, blocks: Metadata) -> bytes:
     chunks = [(b"VP8X", struct.pack("<I", flags) + size)]
     if blocks.icc is not None:
         chunks.append((b"ICCP", blocks.icc))
-    chunks += [one for one in _chunks(data) if one[0] in (b"ALPH", b"VP8 ", b"VP8L")]
+    chunks += [one for one in _chunks(data) if one[0] in _PIXEL_CHUNKS]
     if blocks.exif is not None:
         chunks.append((b"EXIF", blocks.exif))
     if blocks.xmp is not None:

@@ -32,7 +32,7 @@ ODD_NAMES = {
     "dash": b"-rf",
     "brackets": b"a[1]*?.bin",
     "emoji": "🛰️ Übersicht.bin".encode(),
-    "not UTF-8": b"caf\xe9\xff.bin",
+    "not UTF-8": b"Z\xfcrich\xff.bin",
     "255 bytes": b"x" * 251 + b".bin",
     "255 bytes of two-byte letters": "é".encode() * 127 + b"b",
     "255 bytes that are not UTF-8": b"\xff" * 255,
@@ -159,7 +159,7 @@ def test_stale_temporaries_go_and_live_ones_stay(tmp_path: Path) -> None:
 
 
 def test_json_is_readable_ordered_and_without_nan(tmp_path: Path) -> None:
-    value = {"z": 1.5, "a": ["é", None, {"path": "caf\udce9.tif"}]}
+    value = {"z": 1.5, "a": ["é", None, {"path": "Z\udcfcrich.tif"}]}
     write_json(tmp_path / "r.json", value)
     text = (tmp_path / "r.json").read_text("utf-8")
     assert text.startswith('{\n  "z": 1.5,')
@@ -177,5 +177,5 @@ def test_csv_survives_commas_quotes_and_line_breaks(tmp_path: Path) -> None:
 
 
 def test_text_with_undecodable_name_is_still_utf8(tmp_path: Path) -> None:
-    write_text(tmp_path / "r.txt", "caf\udce9")
-    assert (tmp_path / "r.txt").read_bytes() == b"caf\\udce9"
+    write_text(tmp_path / "r.txt", "Z\udcfcrich")
+    assert (tmp_path / "r.txt").read_bytes() == b"Z\\udcfcrich"

@@ -202,7 +202,7 @@ def test_f6_a_block_too_large_to_hold_is_refused(make_raster) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    [b"a b.tif", b"line\nbreak.tif", b"GTIFF_DIR:1:x.tif", b"caf\xe9.tif", b"x" * 251 + b".tif"],
+    [b"a b.tif", b"line\nbreak.tif", b"GTIFF_DIR:1:x.tif", b"Z\xfcrich.tif", b"x" * 251 + b".tif"],
 )
 def test_f27_rasters_of_any_name_open(
     make_raster, tmp_path: Path, name: bytes, monkeypatch: pytest.MonkeyPatch
