@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -52,3 +53,14 @@ def test_the_direction_is_right(rng):
     for name in little:
         assert METRICS[name].better(little[name], much[name]), name
         assert not METRICS[name].better(math.nan, much[name])
+
+
+def test_the_documentation_states_the_facts_of_every_row():
+    text = (Path(__file__).parents[3] / "docs" / "metrics.md").read_text(encoding="utf-8")
+    units = {"": "no unit", "data": "unit of the data"}
+    for name, row in METRICS.items():
+        unit = units.get(row.unit, row.unit)
+        direction = "higher is better" if row.higher_is_better else "lower is better"
+        least, most = (f"{end:g}".replace("-", "−").replace("inf", "∞") for end in row.range)
+        line = f"`{name}` · {unit} · {direction} · {least} … {most}"
+        assert f"### {row.title}\n{line}\n" in text
