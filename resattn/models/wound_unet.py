@@ -2,7 +2,7 @@
 
 Named positions take a mixer each: `block` gates the channels inside every decoder block, `skip`
 decides which pixels of a skip connection pass, `neck` mixes the coarsest map of the decoder. The
-sides of the image are free; nothing is normalised by statistics of the image at inference.
+sides of the image are free.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class WoundUNetConfig(Config):
 
     Attributes:
         encoder: ``lite0`` (EfficientNet-Lite0, to start from published weights) or ``residual``
-            (plain residual blocks with batch norm, to start from scratch).
+            (plain residual blocks, to start from scratch).
         widths: Channels of the residual encoder at strides 2 to 32; unused by ``lite0``.
         decoder: Channels of the decoder at strides 16 to 2.
         block: Kind of the gate inside each decoder block, built from its channel count, or none.
@@ -177,30 +177,24 @@ class ResidualEncoder(nn.Module):
         return maps
 
 
+class ChannelNorm(nn.LayerNorm):
+    """Layer norm over the channels of each pixel of (B, C, H, W).
+
+    No statistic of a batch or an image: training, averaged weights and any tile see the same
+    function.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`x` normalised, same shape and memory order."""
+        return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
 def conv_norm(
     dim_in: int, dim: int, kernel: int = 3, stride: int = 1, *, linear: bool = False
 ) -> nn.Sequential:
-    """Convolution, batch norm and, unless `linear`, a ReLU."""
+    """Convolution, norm and, unless `linear`, a ReLU."""
     conv = nn.Conv2d(dim_in, dim, kernel, stride, kernel // 2, bias=False)
-    activation = nn.Identity() if linear else nn.ReLU(inplace=True)
-    return nn.Sequential(conv, nn.BatchNorm2d(dim, momentum=0.03), activation)
-
-
-def folded(model: nn.Module) -> nn.Module:
-    """The model, in eval mode, with every batch norm folded into the convolution before it.
-
-    The result computes the same values in less time; it is changed in place and cannot be trained.
-    """
-    model.eval()
-    for part in model.modules():
-        if (
-            isinstance(part, nn.Sequential)
-            and len(part) > 1
-            and isinstance(part[1], nn.BatchNorm2d)
-        ):
-            part[0] = nn.utils.fuse_conv_bn_eval(part[0], part[1])
-            part[1] = nn.Identity()
-    return model
+    return nn.Sequential(conv, ChannelNorm(dim), *([] if linear else [nn.ReLU(inplace=True)]))
 
 
 def _padded(photo: Tensor) -> Tensor:

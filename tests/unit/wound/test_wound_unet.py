@@ -1,4 +1,4 @@
-"""The network's promises: any size, gates by config from the core, folding changes nothing."""
+"""The network's promises: any size, gates by config from the core, no batch statistics."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import torch
 
 from resattn.mixers.additive import AdditiveGate
 from resattn.mixers.window import WindowConfig
-from resattn.models.wound_unet import WoundUNet, WoundUNetConfig, folded
+from resattn.models.wound_unet import WoundUNet, WoundUNetConfig
 from resattn.registry import MIXERS
 from resattn.residual import ResidualAttention
 
@@ -17,17 +17,6 @@ SMALL = {"encoder": "residual", "widths": (8, 8, 16, 16, 16), "decoder": (16, 16
 def small(**changes):
     torch.manual_seed(0)
     return WoundUNet(WoundUNetConfig(**{**SMALL, **changes})).eval()
-
-
-@torch.no_grad()
-def stirred(model):
-    """The model with norm statistics that are not those of a fresh one."""
-    for name, buffer in model.named_buffers():
-        if name.endswith("running_mean"):
-            buffer.normal_(0, 0.3)
-        elif name.endswith("running_var"):
-            buffer.uniform_(0.5, 2)
-    return model
 
 
 @pytest.mark.parametrize("size", [(1, 1), (7, 13), (33, 64), (64, 32)])
@@ -76,13 +65,11 @@ def test_a_neck_starts_as_the_identity_and_then_acts():
 
 
 @torch.no_grad()
-def test_folding_keeps_the_values():
-    model = stirred(small(block="cbam"))
-    photo = torch.rand(1, 3, 64, 96)
-    before = model(photo)
-    after = folded(model)(photo)
-    assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in model.modules())
-    torch.testing.assert_close(after, before, rtol=1e-4, atol=1e-5)
+def test_photos_of_a_batch_do_not_meet_even_in_training():
+    model = small(block="cbam").train()
+    photos = torch.rand(3, 3, 32, 64)
+    alone = torch.cat([model(photo[None]) for photo in photos])
+    torch.testing.assert_close(model(photos), alone, rtol=1e-4, atol=1e-5)
 
 
 @torch.no_grad()
