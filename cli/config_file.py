@@ -6,9 +6,7 @@ that, so the file becomes the map and nothing else needs to know.
 
 from __future__ import annotations
 
-import difflib
 import json
-import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +27,8 @@ def load_config(ctx: typer.Context, path: Path | None) -> Path | None:
     """
     if path is None or ctx.resilient_parsing:
         return path
+    import tomllib
+
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -45,6 +45,8 @@ def load_config(ctx: typer.Context, path: Path | None) -> Path | None:
         if isinstance(value, dict):  # another verb's table: one file may serve several verbs
             del values[key]
         elif key not in known:
+            import difflib
+
             close = difflib.get_close_matches(key, known, n=3)
             hint = f"did you mean {', '.join(close)}?" if close else f"see resattn {verb} --help"
             raise UserError(f"--config {path}: unknown key {key!r}", hint, code="E201")

@@ -6,7 +6,7 @@ import importlib
 import inspect
 import json
 from dataclasses import asdict
-from importlib import resources
+from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin
 
 import typer
@@ -94,7 +94,7 @@ def _describe_parameter(parameter: inspect.Parameter) -> dict[str, Any]:
 
 
 def _models() -> dict[str, Any]:
-    index = resources.files("resattn.weights") / "index.json"
+    index = Path(importlib.import_module("resattn.weights").__path__[0]) / "index.json"
     if not index.is_file():
         return {}
     models: dict[str, Any] = json.loads(index.read_text(encoding="utf-8"))

@@ -6,7 +6,6 @@ standard library alone; `tests/cli/test_startup.py` holds the line.
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import os
 import signal
@@ -50,6 +49,8 @@ class LazyGroup(TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """As Click does, with the nearest verbs named when there is no such verb."""
         if args and args[0] not in VERBS and not args[0].startswith("-"):
+            import difflib  # 10 ms that no other path needs
+
             close = difflib.get_close_matches(args[0], VERBS)
             known = f"did you mean {', '.join(close)}?" if close else f"one of {', '.join(VERBS)}."
             ctx.fail(f"no command {args[0]!r}: {known}")

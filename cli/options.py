@@ -14,32 +14,15 @@ from typing import Annotated, Any, Literal
 import typer
 
 from resattn.cli.config_file import load_config
+from resattn.pipelines.memory import parse_bytes
 
 Format = Literal["text", "json", "jsonl", "csv"]
 Precision = Literal["fp32", "bf16"]
-
-_SIZES = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 
 
 def option(*names: str, help: str, **settings: Any) -> Any:
     """A Typer option in the house style: no environment variable in its help line."""
     return typer.Option(*names, help=help, show_envvar=False, **settings)
-
-
-def parse_bytes(text: str) -> int:
-    """Bytes of a size such as ``2GB``, ``512MB`` or ``1e9``.
-
-    Raises:
-        typer.BadParameter: The text is not a size.
-    """
-    match = re.fullmatch(r"\s*([0-9.]+(?:e[0-9]+)?)\s*([kmgt]?)i?b?\s*", text.lower())
-    try:
-        value = float(match[1]) * _SIZES[match[2]] if match else 0.0
-    except ValueError:
-        value = 0.0
-    if value < 1:
-        raise typer.BadParameter(f"{text!r} is not a size: write for example 2GB or 512MB")
-    return int(value)
 
 
 def parse_ram(text: str) -> str:

@@ -94,6 +94,12 @@ def pansharpen(
     metrics: Annotated[
         bool, option(help="Measure full-resolution quality; against --reference if given.")
     ] = True,
+    baselines: Annotated[
+        str,
+        option(
+            "--baselines", metavar="NAMES", help="Methods to measure beside it: exp,brovey,gsa."
+        ),
+    ] = "",
     wald: Annotated[
         bool, option("--wald", help="Also run the reduced-resolution protocol of Wald.")
     ] = False,
@@ -132,8 +138,9 @@ def pansharpen(
 
     def job() -> tuple[Plan, Work, Mapping[str, Any]]:
         from resattn.pipelines import pansharpen as pipeline
+        from resattn.pipelines.pansharpen_config import PansharpenConfig
 
-        config = pipeline.PansharpenConfig(
+        config = PansharpenConfig(
             method=method,
             sensor=sensor,
             mtf=mtf,
@@ -146,6 +153,7 @@ def pansharpen(
             cog=cog,
             preview=preview,
             metrics=metrics,
+            baselines=baselines,
             wald=wald,
             overwrite=files.overwrite,
             **asdict(compute),

@@ -40,8 +40,8 @@ def find_scenes(
 ) -> list[Scene]:
     """The scenes formed by these files.
 
-    Files named outright (not found by walking a folder) that do not pair by name are taken in
-    order: PAN first, MS after it. A line of a list gives PAN and MS in its columns.
+    Files named outright are one scene in the order given when only the first is named like a PAN,
+    or when the names say nothing. A line of a list gives PAN and MS in its columns.
 
     Raises:
         UserError: A pattern does not compile, no scene is complete, or one has two PANs.
@@ -50,10 +50,16 @@ def find_scenes(
     loose = [source for source in sources if not source.extra]
     scenes = [Scene(_stem(s), s.path, s.extra) for s in listed]
     if loose:
-        scenes += _pair_by_name(
-            loose, _compile(pan_pattern or PAN_PATTERN), _compile(ms_pattern or MS_PATTERN)
-        ) or _pair_by_order(loose)
+        pan, ms = _compile(pan_pattern or PAN_PATTERN), _compile(ms_pattern or MS_PATTERN)
+        ordered = _is_ordered(loose, pan)
+        scenes += ([] if ordered else _pair_by_name(loose, pan, ms)) or _pair_by_order(loose)
     return scenes
+
+
+def _is_ordered(sources: Sequence[Source], pan: re.Pattern[str]) -> bool:
+    """Whether the user wrote one PAN and then its MS files, in the band order that is wanted."""
+    like_pan = [pan.search(source.path.stem) is not None for source in sources]
+    return all(source.named for source in sources) and like_pan[0] and sum(like_pan) == 1
 
 
 def _compile(pattern: str) -> re.Pattern[str]:

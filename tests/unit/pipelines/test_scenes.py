@@ -49,6 +49,19 @@ def test_files_named_outright_are_pan_then_ms(tmp_path):
     assert shape(find_scenes(found)) == [("two", "two.tif", ["one.tif", "three.tif"])]
 
 
+def test_the_band_order_given_is_kept(tmp_path):
+    tree(tmp_path, "x_B8.tif", "x_B4.tif", "x_B2.tif", "x_B3.tif")
+    found = gather([str(tmp_path / f"x_B{n}.tif") for n in (8, 4, 3, 2)])
+    assert shape(find_scenes(found)) == [("x_B8", "x_B8.tif", ["x_B4.tif", "x_B3.tif", "x_B2.tif"])]
+
+
+def test_a_glob_of_the_shell_pairs_by_name(tmp_path):
+    names = ["x_B2.tif", "x_B3.tif", "x_B8.tif", "x_BQA.tif"]
+    tree(tmp_path, *names)
+    found = gather([str(tmp_path / name) for name in names])
+    assert shape(find_scenes(found)) == [("x", "x_B8.tif", ["x_B2.tif", "x_B3.tif"])]
+
+
 def test_a_list_line_is_a_scene(tmp_path):
     tree(tmp_path, "x.tif", "y.tif", "z.tif")
     (tmp_path / "list.txt").write_text("x.tif\ty.tif\tz.tif\n")

@@ -1,0 +1,245 @@
+"""From PAN and MS files to a sharpened GeoTIFF: prepare, infer, finish, measure.
+
+The same function serves the shell (`resattn pansharpen`) and Python (`pansharpen`); a scene is
+read, fused and written by windows, so memory does not grow with it.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from resattn.fusion.pyramid import Optics
+from resattn.fusion.scene import Scene
+from resattn.io.profile import RasterProfile
+from resattn.io.raster_writer import RasterWriter
+from resattn.pipelines import pansharpen_quality as quality
+from resattn.pipelines import plan as planning
+from resattn.pipelines import preview, provenance, wald
+from resattn.pipelines.fusers import Fuser, check_method, choose
+from resattn.pipelines.memory import parse_bytes
+from resattn.pipelines.pansharpen_config import PansharpenConfig
+from resattn.pipelines.pixels import to_dtype
+from resattn.pipelines.plan import Item, Plan
+from resattn.pipelines.progress import Progress
+from resattn.pipelines.result import Result
+from resattn.pipelines.run import Work
+from resattn.pipelines.scene_reader import SceneReader, open_scene
+from resattn.pipelines.scenes import find_scenes
+from resattn.pipelines.sources import absolute, gather
+from resattn.tiling import fit_size, tiles
+
+TAG = "pansharpened"
+BLOCK = 512
+"""Side of the output's blocks; tiles are multiples of it so that none is written twice."""
+
+_FLOATS_PER_PIXEL = 12
+"""Peak float32 values per PAN pixel and band while a tile is fused (measured, 2026-11)."""
+
+
+def pansharpen(
+    pan: str | Path, ms: str | Path | Sequence[str | Path], out: str | Path, **options: Any
+) -> Result:
+    """The sharpened image of one scene, written to `out`.
+
+    Args:
+        pan: Panchromatic file.
+        ms: Multispectral file, or band files in band order.
+        out: GeoTIFF to write.
+        options: Fields of `PansharpenConfig`, and ``reference`` for a path to compare with.
+
+    Raises:
+        UserError: The options or paths are wrong.
+        ItemError: The images cannot be sharpened.
+
+    Example:
+        >>> result = pansharpen("B8.tif", ["B4.tif", "B3.tif", "B2.tif"], "sharp.tif")
+        ... # doctest: +SKIP
+    """
+    reference = options.pop("reference", None)
+    config = PansharpenConfig(**options)
+    files = [ms] if isinstance(ms, (str, Path)) else list(ms)
+    inputs = tuple(absolute(path) for path in (pan, *files))
+    output = absolute(out)
+    checked = planning.check([Item(output.stem, inputs, output)], overwrite=config.overwrite)
+    paired = planning.pair_references(checked, None if reference is None else Path(reference))
+    return work(config)(paired.items[0], Progress(enabled=False))
+
+
+def plan(
+    inputs: Sequence[str],
+    out: Path,
+    *,
+    include: str = "*",
+    recursive: bool = True,
+    overwrite: bool = False,
+    skip_existing: bool = False,
+    pan_pattern: str = "",
+    ms_pattern: str = "",
+) -> Plan:
+    """The scenes the inputs hold and where each result goes.
+
+    Raises:
+        UserError: Nothing pairs, names collide, or an output is in the way.
+    """
+    sources = gather(inputs, include=include, recursive=recursive)
+    scenes = find_scenes(sources, pan_pattern=pan_pattern, ms_pattern=ms_pattern)
+    items = [
+        Item(
+            scene.name,
+            (scene.pan, *scene.ms),
+            planning.output_path(out, scene.name, single=len(scenes) == 1, tag=TAG, suffix=".tif"),
+        )
+        for scene in scenes
+    ]
+    return planning.check(items, overwrite=overwrite, skip_existing=skip_existing)
+
+
+def work(config: PansharpenConfig) -> Work:
+    """What is done with one scene under `config`; wrong options are refused here, once."""
+    config.camera()
+    config.band_numbers()
+    for method in (config.method, *config.baseline_methods()):
+        check_method(method)
+    return functools.partial(_sharpen, config=config)
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A scene ready to be fused: readers, camera, measured shifts."""
+
+    files: SceneReader
+    scene: Scene
+    optics: Optics
+
+
+def _sharpen(item: Item, progress: Progress, *, config: PansharpenConfig) -> Result:
+    pan, *ms = item.inputs
+    with open_scene(pan, ms, bands=config.band_numbers()) as files:
+        prepared = prepare(files, config)
+        choice = choose(config.method, prepared.scene, prepared.optics)
+        profile = _profile(prepared, config, choice.name)
+        finish(prepared, choice.fuser, profile, item, config, progress)
+        outputs = [item.output]
+        if config.preview:
+            outputs.append(preview.before_after(prepared.scene, item.output, config.overwrite))
+        metrics, baselines = _measure(prepared, item, config, choice.name)
+    facts = {
+        "method": choice.name,
+        "sensor": config.camera().name,
+        "band_shifts": prepared.optics.shifts,
+        "ratio": prepared.scene.grid.ratio,
+    }
+    return Result(item.name, "ok", tuple(outputs), metrics, baselines, facts)
+
+
+def prepare(files: SceneReader, config: PansharpenConfig) -> Prepared:
+    """The scene with its camera and, unless switched off, the measured shift of each band.
+
+    Raises:
+        ItemError: Nothing in the overlap is valid.
+        UserError: The sensor has gains for another number of bands.
+    """
+    scene = Scene(files.grid, len(files.bands), files.read_pan, files.read_ms)
+    return Prepared(files, scene, _optics(scene, config))
+
+
+def _optics(scene: Scene, config: PansharpenConfig) -> Optics:
+    optics = Optics.of(config.camera().gains(scene.bands))
+    if not config.registration:
+        return optics
+    return replace(optics, shifts=quality.measured_shifts(scene, config.camera()))
+
+
+def finish(
+    prepared: Prepared,
+    fuser: Fuser,
+    profile: RasterProfile,
+    item: Item,
+    config: PansharpenConfig,
+    progress: Progress,
+) -> None:
+    """Fuses tile by tile into the output, which appears whole and verified or not at all."""
+    grid = prepared.scene.grid
+    size = config.tile or fit_size(
+        parse_bytes(config.ram) // 2,
+        4.0 * _FLOATS_PER_PIXEL * (prepared.scene.bands + 1),
+        halo=64,
+        align=BLOCK,
+        largest=2048,
+    )
+    item.output.parent.mkdir(parents=True, exist_ok=True)
+    windows = [tile.inner for tile in tiles(grid.pan_height, grid.pan_width, size)]
+    with (
+        RasterWriter(
+            item.output, profile, inputs=item.inputs, overwrite=config.overwrite, cog=config.cog
+        ) as writer,
+        progress.steps(len(windows), item.name) as bar,
+    ):
+        for window in windows:
+            fused, valid = fuser.apply(prepared.scene, window)
+            pixels = to_dtype(fused, valid, profile.dtype, profile.nodata)
+            writer.write(window, pixels, valid if profile.has_mask else None)
+            bar.update()
+
+
+def _profile(prepared: Prepared, config: PansharpenConfig, method: str) -> RasterProfile:
+    """The output's description: PAN's grid, everything else from the MS bands."""
+    pan, ms, bands = prepared.files.pan_info, prepared.files.ms_info, prepared.files.bands
+    profile = RasterProfile.of(ms)
+    nodata = bands[0].nodata if profile.nodata is None else profile.nodata
+    covered = prepared.scene.grid.overlap == pan.window and not (pan.has_mask or ms.has_mask)
+    complete = covered and all(value is None for value in pan.nodata)
+    if nodata is None and np.dtype(ms.dtype).kind == "f":
+        nodata = float("nan")
+    picked = [(band.raster.info, band.number - 1) for band in bands]
+    return replace(
+        profile,
+        height=pan.height,
+        width=pan.width,
+        count=len(bands),
+        crs=pan.crs,
+        transform=pan.transform,
+        gcps=pan.gcps,
+        gcps_crs=pan.gcps_crs,
+        rpcs=pan.rpcs,
+        nodata=nodata,
+        has_mask=nodata is None and not complete,
+        descriptions=tuple(band.description for band in bands),
+        band_tags=tuple(info.band_tags[i] for info, i in picked) if profile.band_tags else (),
+        colorinterp=tuple(info.colorinterp[i] for info, i in picked),
+        scales=tuple(info.scales[i] for info, i in picked),
+        offsets=tuple(info.offsets[i] for info, i in picked),
+        units=tuple(info.units[i] for info, i in picked),
+        tags={
+            **profile.tags,
+            **provenance.tags("pansharpen", config.result_options(), method=method),
+        },
+        block=BLOCK,
+    )
+
+
+def _measure(
+    prepared: Prepared, item: Item, config: PansharpenConfig, name: str
+) -> tuple[dict[str, float], Mapping[str, dict[str, float]]]:
+    """Scores of the result and of the baselines, by the same rulers."""
+    metrics: dict[str, float] = {}
+    baselines: dict[str, dict[str, float]] = {n: {} for n in config.baseline_methods()}
+    if config.metrics:
+        metrics |= quality.full_resolution(prepared.scene, prepared.optics, item.output)
+        for method, scores in baselines.items():
+            scores |= quality.full_resolution_of(prepared.scene, prepared.optics, method)
+    if item.reference is not None:
+        metrics |= quality.against_reference(item.output, item.reference, prepared.scene.grid.ratio)
+    if config.wald:
+        reduced = wald.reduce(prepared.scene, config.camera())
+        optics = _optics(reduced.scene, config)
+        metrics |= wald.score(reduced, choose(name, reduced.scene, optics).fuser)
+        for method, scores in baselines.items():
+            scores |= wald.score(reduced, choose(method, reduced.scene, optics).fuser)
+    return metrics, baselines

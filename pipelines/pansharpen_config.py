@@ -1,0 +1,106 @@
+"""The options of `pansharpen`, frozen and hashable, and what their texts mean."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from resattn.errors import UserError
+from resattn.fusion import sensors
+from resattn.fusion.sensors import Sensor
+
+
+@dataclass(frozen=True, slots=True)
+class PansharpenConfig:
+    """Everything that decides what `pansharpen` computes, as the command line names it.
+
+    Attributes:
+        method: ``auto``, ``lambda-pnn`` or a classical method.
+        sensor: Camera whose MTF gains are used.
+        mtf: Nyquist gains instead: MS bands by comma, then ``;`` and PAN.
+        bands: MS bands to take, counted from 1, such as ``3,2,1`` or ``2-4``.
+        registration: Whether residual band shifts are measured and corrected.
+        adapt_steps: Most steps of adaptation.
+        adapt_seconds: Most CPU seconds of adaptation.
+        weights: Adapted weights to start from.
+        save_weights: Where to keep the adapted weights.
+        cog: Write a Cloud-Optimized GeoTIFF.
+        preview: Write a before/after PNG.
+        metrics: Measure quality.
+        baselines: Classical methods to measure beside the result, by comma.
+        wald: Also measure at reduced resolution.
+        overwrite: Replace an existing output.
+        device: Where networks run.
+        precision: Arithmetic of networks.
+        tile: Side of a tile in PAN pixels; 0 fits it to `ram`.
+        overlap: Extra context around a tile; methods here need none.
+        ram: Memory to plan for, in words such as ``2GB``.
+        threads: CPU threads; 0 takes all.
+        seed: Seed of the adaptation.
+    """
+
+    method: str = "auto"
+    sensor: str = "default"
+    mtf: str = ""
+    bands: str = ""
+    registration: bool = True
+    adapt_steps: int = 200
+    adapt_seconds: float = 60.0
+    weights: Path | None = None
+    save_weights: Path | None = None
+    cog: bool = False
+    preview: bool = False
+    metrics: bool = True
+    baselines: str = ""
+    wald: bool = False
+    overwrite: bool = False
+    device: str = "auto"
+    precision: str = "fp32"
+    tile: int = 0
+    overlap: int = 0
+    ram: str = "2GB"
+    threads: int = 0
+    seed: int = 0
+
+    def result_options(self) -> dict[str, Any]:
+        """The options that can change a pixel: what the provenance hash covers."""
+        irrelevant = {"cog", "preview", "metrics", "baselines", "wald", "overwrite", "tile", "ram"}
+        values = {k: v for k, v in asdict(self).items() if k not in irrelevant | {"save_weights"}}
+        return {k: str(v) if isinstance(v, Path) else v for k, v in values.items()}
+
+    def band_numbers(self) -> tuple[int, ...]:
+        """`bands` as numbers; empty means all.
+
+        Raises:
+            UserError: It does not read like ``3,2,1`` or ``2-4``.
+        """
+        numbers: list[int] = []
+        for part in filter(None, self.bands.replace(" ", "").split(",")):
+            first, dash, last = part.partition("-")
+            if not first.isdigit() or (dash and not last.isdigit()):
+                raise UserError(f"--bands {self.bands!r}", "write 3,2,1 or 2-4", code="E208")
+            numbers += range(int(first), int(last or first) + 1)
+        return tuple(numbers)
+
+    def baseline_methods(self) -> tuple[str, ...]:
+        """`baselines` as names."""
+        return tuple(filter(None, self.baselines.replace(" ", "").split(",")))
+
+    def camera(self) -> Sensor:
+        """The sensor, with the gains of `mtf` in place of its own where given.
+
+        Raises:
+            UserError: Unknown sensor, or gains that are no numbers between 0 and 1.
+        """
+        sensor = sensors.find(self.sensor)
+        if not self.mtf:
+            return sensor
+        ms_gains, _, pan_gain = self.mtf.partition(";")
+        try:
+            gains = tuple(float(gain) for gain in ms_gains.split(","))
+            return sensors.with_gains(sensor, gains, float(pan_gain) if pan_gain else None)
+        except ValueError:
+            raise UserError(
+                f"--mtf {self.mtf!r}", "write MS gains, then PAN: .34,.32,.30,.22;.15", code="E208"
+            ) from None

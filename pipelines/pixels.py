@@ -1,0 +1,33 @@
+"""Float results back into the type of a file, without surprises at its edges."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def to_dtype(
+    values: NDArray[np.float32], valid: NDArray[np.bool_], dtype: str, nodata: float | None
+) -> NDArray[np.generic]:
+    """`values` rounded to nearest, clipped to the range of `dtype`, `nodata` where not valid.
+
+    A valid pixel never takes the nodata value: it is moved to the next number, because a reader
+    could not tell it from a missing one.
+
+    Args:
+        values: (B, H, W).
+        valid: (H, W).
+        dtype: NumPy name of the target type.
+        nodata: Fill of invalid pixels; 0 where there is none.
+    """
+    target = np.dtype(dtype)
+    if target.kind not in "iu":
+        filled = np.where(valid, values, np.float32(0 if nodata is None else nodata))
+        return filled.astype(target)
+    limits = np.iinfo(target)
+    # float32 cannot hold the limits of 32-bit types; float64 can.
+    rounded = np.clip(np.rint(values.astype(np.float64)), limits.min, limits.max)
+    if nodata is not None:
+        neighbour = nodata + 1 if nodata < limits.max else nodata - 1
+        rounded[rounded == nodata] = neighbour
+    return np.where(valid, rounded, 0 if nodata is None else nodata).astype(target)

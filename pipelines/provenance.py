@@ -1,0 +1,29 @@
+"""Who made this file: tags inside the product that say how it can be made again.
+
+No time and no path goes into the pixels' file, so that the same inputs and options give the same
+bytes; the report has those.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from resattn.hashing import json_sha256
+from resattn.version import __version__
+
+
+def tags(command: str, config: Mapping[str, Any], **facts: str) -> dict[str, str]:
+    """TIFF tags of an output.
+
+    Args:
+        command: The verb.
+        config: The options that decide the result; only their hash is kept.
+        facts: Further values, such as the method that was chosen.
+    """
+    return {
+        "RESATTN_VERSION": __version__,
+        "RESATTN_COMMAND": command,
+        "RESATTN_CONFIG_SHA256": json_sha256(dict(config)),
+        **{f"RESATTN_{name.upper()}": value for name, value in facts.items()},
+    }
