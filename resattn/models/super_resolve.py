@@ -14,6 +14,9 @@ from torch.nn import functional as F
 from resattn.config import Config
 from resattn.mixers.additive import AdditiveConfig, AdditiveGate
 from resattn.mixers.base import positive
+from resattn.models.descriptor import ModelDescriptor
+
+MAX_SCALE, MAX_BLOCKS = 8, 64
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,19 @@ class GatedSrConfig(Config):
 
     def __post_init__(self) -> None:
         positive(scale=self.scale, dim=self.dim, blocks=self.blocks)
+        at_most(MAX_SCALE, scale=self.scale)
+        at_most(MAX_BLOCKS, blocks=self.blocks)
+
+
+def at_most(limit: int, **values: int) -> None:
+    """Accepts sizes up to `limit`: settings come from files, and a model is built from them.
+
+    Raises:
+        ValueError: One of the values is larger; the message names it.
+    """
+    for name, value in values.items():
+        if value > limit:
+            raise ValueError(f"{name} must be at most {limit}, not {value}")
 
 
 class GatedBlock(nn.Module):
@@ -61,6 +77,18 @@ class GatedSr(nn.Module):
     def radius(self) -> int:
         """Input pixels an output pixel can see in each direction."""
         return 2 + 2 * self.config.blocks
+
+    @property
+    def descriptor(self) -> ModelDescriptor:
+        """Facts that tiling depends on."""
+        return ModelDescriptor(
+            name=f"gated-sr.x{self.config.scale}",
+            in_channels=3,
+            out_channels=3,
+            scale=self.config.scale,
+            radius=self.radius,
+            tiling="exact",
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """Enlarged image (B, 3, sH, sW) of `x` (B, 3, H, W), RGB, both nominally 0..1."""

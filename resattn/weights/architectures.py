@@ -1,0 +1,50 @@
+"""The table of architectures weights can be of: one line each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from torch import nn
+
+from resattn.config import Config, unknown
+from resattn.errors import WeightsError
+from resattn.models.craft import Craft, CraftConfig
+from resattn.models.super_resolve import GatedSr, GatedSrConfig
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """How to make a model from its settings."""
+
+    config: type[Config]
+    model: type[nn.Module]
+
+    def build(self, settings: Mapping[str, Any]) -> nn.Module:
+        """A model with these settings, its weights still random."""
+        return self.model(self.config.from_dict(settings))
+
+
+ARCHITECTURES: Mapping[str, Architecture] = MappingProxyType(
+    {
+        "craft": Architecture(CraftConfig, Craft),
+        "gated-sr": Architecture(GatedSrConfig, GatedSr),
+    }
+)
+
+
+def architecture(name: str) -> Architecture:
+    """The line of that name.
+
+    Raises:
+        WeightsError: There is none (E606).
+    """
+    if name not in ARCHITECTURES:
+        raise WeightsError(
+            unknown("architecture", name, ARCHITECTURES),
+            "the file is of a newer version of resattn",
+            code="E606",
+        )
+    return ARCHITECTURES[name]
