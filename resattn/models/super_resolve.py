@@ -15,6 +15,7 @@ from resattn.config import Config
 from resattn.mixers.additive import AdditiveConfig, AdditiveGate
 from resattn.mixers.base import positive
 from resattn.models.descriptor import ModelDescriptor
+from resattn.residual import arrange
 
 MAX_SCALE, MAX_BLOCKS = 8, 64
 
@@ -55,8 +56,9 @@ class GatedBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """The refined features, same shape."""
-        refined: Tensor = self.gate(self.refine(F.relu(self.expand(x))), x)
-        return x + refined
+        refined = self.refine(F.relu(self.expand(x)))
+        gated = self.gate(arrange(refined, "NCHW", "NHWC"), arrange(x, "NCHW", "NHWC"))
+        return x + arrange(gated, "NHWC", "NCHW")
 
 
 class GatedSr(nn.Module):
