@@ -41,7 +41,7 @@ class Model:
     method: str
     optics: Optics
     injection: Injection
-    consistency: int = 0
+    consistency: float = 0.0
 
     def apply(self, scene: Scene, window: Window) -> tuple[Image, Mask]:
         """The fused bands (B, H, W) of a PAN window, 0 where invalid, and their validity (H, W).
@@ -54,7 +54,7 @@ class Model:
         )
 
 
-def fit(method: str, scene: Scene, optics: Optics, *, consistency: int = 0) -> Model:
+def fit(method: str, scene: Scene, optics: Optics, *, consistency: float = 0.0) -> Model:
     """`method` with its coefficients for this scene.
 
     Args:
@@ -62,7 +62,8 @@ def fit(method: str, scene: Scene, optics: Optics, *, consistency: int = 0) -> M
         scene: Both images; statistics come from up to 36 windows of 512² PAN pixels spread over
             it, so their cost does not grow with the scene.
         optics: MTF gains and shifts of the bands.
-        consistency: Steps of correction towards the MS samples, see `resattn.fusion.consistency`.
+        consistency: 0 … 1, how strongly bands are corrected until reduction returns the MS
+            samples, see `resattn.fusion.consistency`.
 
     Raises:
         UserError: unknown method.
@@ -72,6 +73,8 @@ def fit(method: str, scene: Scene, optics: Optics, *, consistency: int = 0) -> M
         raise UserError(f"unknown method {method!r}", f"use one of {', '.join(METHODS)}")
     if len(optics.ms_gains) != scene.bands:
         raise ValueError(f"{len(optics.ms_gains)} MTF gains for {scene.bands} bands")
+    if not 0.0 <= consistency <= 1.0:
+        raise UserError(f"consistency {consistency}", "give a value from 0 to 1")
     injection = METHODS[method](Statistics(Pyramid(scene, optics)))
     return Model(method, optics, injection, consistency)
 

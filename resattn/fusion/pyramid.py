@@ -74,12 +74,12 @@ class Pyramid:
             return self.scene.read_pan(window)
         grid = self.scene.grid
         rows = low_pass_rows(
-            _indices(window.row, window.height), grid.pan_height, softness, grid.ratio
+            indices(window.row, window.height), grid.pan_height, softness, grid.ratio
         )
         cols = low_pass_rows(
-            _indices(window.col, window.width), grid.pan_width, softness, grid.ratio
+            indices(window.col, window.width), grid.pan_width, softness, grid.ratio
         )
-        cover = _span(rows, cols)
+        cover = span_of(rows, cols)
         image, valid = self.scene.read_pan(cover)
         return convolve(image, rows, cols, valid)[0], valid[window.relative_to(cover).slices]
 
@@ -112,7 +112,7 @@ class Pyramid:
         """PAN as MS saw it at the samples of an MS window: (groups, h, w)."""
         groups = self.optics.groups
         filters = [self._reduction(cover, gain, shift) for gain, shift in groups]
-        span = union([_span(rows, cols) for rows, cols in filters])
+        span = union([span_of(rows, cols) for rows, cols in filters])
         image, valid = self.pan(span)
         out = np.empty((len(groups), cover.height, cover.width), np.float32)
         for index, (rows, cols) in enumerate(filters):
@@ -147,7 +147,7 @@ class Pyramid:
         out = np.empty((len(samples), inner.height, inner.width), np.float32)
         for group, (gain, shift) in enumerate(self.optics.groups):
             down = self._reduction(inner, gain, shift)
-            up = self._interpolation(_span(*down), shift)
+            up = self._interpolation(span_of(*down), shift)
             rows, cols = (
                 _composed(first, second, start, reach)
                 for first, second, start in zip(down, up, (inner.row, inner.col), strict=True)
@@ -158,7 +158,9 @@ class Pyramid:
 
     def ms_cover(self, window: Window) -> Window:
         """MS samples read for a PAN window: interpolation of every band and filling of nodata."""
-        spans = [_span(*self._interpolation(window, s)) for s in dict.fromkeys(self.optics.shifts)]
+        spans = [
+            span_of(*self._interpolation(window, s)) for s in dict.fromkeys(self.optics.shifts)
+        ]
         return self.clip_ms(union(spans).grown(REACH))
 
     def clip_ms(self, window: Window) -> Window:
@@ -171,7 +173,7 @@ class Pyramid:
 
     def pan_cover(self, cover: Window) -> Window:
         """PAN pixels under the reduction to an MS window."""
-        return union([_span(*self._reduction(cover, g, s)) for g, s in self.optics.groups])
+        return union([span_of(*self._reduction(cover, g, s)) for g, s in self.optics.groups])
 
     @property
     def halo(self) -> int:
@@ -185,14 +187,14 @@ class Pyramid:
     def _interpolation(self, window: Window, shift: Shift) -> tuple[Rows, Rows]:
         grid = self.scene.grid.shifted(*shift)
         return (
-            interpolation_rows(grid.ms_rows(_indices(window.row, window.height)), grid.ms_height),
-            interpolation_rows(grid.ms_cols(_indices(window.col, window.width)), grid.ms_width),
+            interpolation_rows(grid.ms_rows(indices(window.row, window.height)), grid.ms_height),
+            interpolation_rows(grid.ms_cols(indices(window.col, window.width)), grid.ms_width),
         )
 
     def _reduction(self, cover: Window, gain: float, shift: Shift) -> tuple[Rows, Rows]:
         grid = self.scene.grid.shifted(*shift)
-        y = grid.pan_rows(_indices(cover.row, cover.height))
-        x = grid.pan_cols(_indices(cover.col, cover.width))
+        y = grid.pan_rows(indices(cover.row, cover.height))
+        x = grid.pan_cols(indices(cover.col, cover.width))
         if gain == POINT:
             return interpolation_rows(y, grid.pan_height), interpolation_rows(x, grid.pan_width)
         return (
@@ -203,8 +205,8 @@ class Pyramid:
     def _on_pan(self, cover: Window) -> Mask:
         """Where the centre of an MS sample lies on PAN."""
         grid = self.scene.grid
-        y = grid.pan_rows(_indices(cover.row, cover.height))
-        x = grid.pan_cols(_indices(cover.col, cover.width))
+        y = grid.pan_rows(indices(cover.row, cover.height))
+        x = grid.pan_cols(indices(cover.col, cover.width))
         on_y = (y >= -0.5) & (y <= grid.pan_height - 0.5)
         on_x = (x >= -0.5) & (x <= grid.pan_width - 0.5)
         on: Mask = on_y[:, None] & on_x
@@ -223,7 +225,8 @@ class Pyramid:
         return covered
 
 
-def _indices(start: int, count: int) -> NDArray[np.float64]:
+def indices(start: int, count: int) -> NDArray[np.float64]:
+    """Positions start, start + 1, … as floats."""
     return np.arange(start, start + count, dtype=np.float64)
 
 
@@ -231,7 +234,8 @@ def _nearest(positions: NDArray[np.float64], length: int) -> NDArray[np.int64]:
     return np.clip(np.floor(positions + 0.5).astype(np.int64), 0, length - 1)
 
 
-def _span(rows: Rows, cols: Rows) -> Window:
+def span_of(rows: Rows, cols: Rows) -> Window:
+    """The window of samples that a pair of filters reads."""
     return Window(rows.start, cols.start, rows.stop - rows.start, cols.stop - cols.start)
 
 
@@ -258,5 +262,5 @@ def _composed(down: Rows, up: Rows, first: int, reach: int) -> Rows:
 
 def _cut(image: NDArray, window: Window, rows: Rows, cols: Rows) -> NDArray:  # type: ignore[type-arg]
     """The part of an array over `window` that `rows` and `cols` read."""
-    part = _span(rows, cols).relative_to(window)
+    part = span_of(rows, cols).relative_to(window)
     return image[..., *part.slices]
