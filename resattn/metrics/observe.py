@@ -97,14 +97,14 @@ class Observer:
             window: Window of MS samples.
 
         Returns:
-            (B, h, w) samples and (h, w): True where every band's filter met valid pixels only, up
-            to 1 % of its weight.
+            (B, h, w) samples and (h, w): True where every band's sample lies on PAN and its filter
+            met valid pixels only, up to 1 % of its weight.
         """
         if len(fused) != len(self.gains):
             raise ValueError(f"{len(fused)} fused bands for {len(self.gains)} MTF gains")
         part = self.needs(window)
         samples = np.empty((len(fused), window.height, window.width))
-        trusted = np.ones((window.height, window.width), dtype=np.bool_)
+        trusted = self._on_pan(window)
         complete = bool(valid.all())
         for band, (gain, (dy, dx)) in enumerate(zip(self.gains, self.shifts, strict=True)):
             rows = self._rows(gain, dy, window, part)
@@ -117,6 +117,18 @@ class Observer:
                 samples[band] *= np.divide(whole, seen, out=np.zeros_like(seen), where=enough)
                 trusted &= enough
         return samples, trusted
+
+    def _on_pan(self, window: Window) -> Mask:
+        """MS samples (h, w) that lie on PAN in every band; all, where the toolbox is followed."""
+        if self.toolbox:
+            return np.ones((window.height, window.width), dtype=np.bool_)
+        shifts = np.array(self.shifts)
+        rows = self.grid.pan_rows(np.arange(window.row, window.bottom, dtype=np.float64))
+        cols = self.grid.pan_cols(np.arange(window.col, window.right, dtype=np.float64))
+        in_rows = _within(rows + shifts[:, :1], self.grid.pan_height)
+        in_cols = _within(cols + shifts[:, 1:], self.grid.pan_width)
+        both: Mask = np.logical_and.outer(in_rows, in_cols)
+        return both
 
     def _rows(self, gain: float, shift: float, window: Window, part: Window) -> sparse.csr_array:
         positions = self.grid.pan_rows(np.arange(window.row, window.bottom, dtype=np.float64))
@@ -220,6 +232,12 @@ def _matrix(columns: NDArray[np.int64], weights: Array, length: int) -> sparse.c
 
 def _apply(rows: sparse.csr_array, cols: sparse.csr_array, band: Array) -> Array:
     return np.asarray((cols @ (rows @ band).T).T)
+
+
+def _within(positions: Array, length: int) -> Mask:
+    """Which of the positions (B, n) lie on an axis of `length` pixels in every band, (n,)."""
+    outside = (positions < -0.5 - _SNAP) | (positions > length - 0.5 + _SNAP)
+    return np.asarray(~outside.any(axis=0))
 
 
 def _reach(positions: Array, margin: float, length: int) -> tuple[int, int]:

@@ -328,3 +328,15 @@ def test_register_without_common_pixels_leaves_bands_in_place(scene):
     ms, _ = observe(fused, observer)
     nothing = np.zeros(pan.shape, dtype=bool)
     assert register(observer, pan, ms, 0.15, valid=nothing).shifts == ((0, 0), (0, 0))
+
+
+def test_samples_beyond_pan_do_not_count(scene):
+    """MS larger than PAN: two rows above it, one column at its left, three rows below."""
+    fused, _ = scene
+    grid = GridMap(64, 64, 21, 17, 4, 4, -6.5, -2.5, "georeference")
+    _, trusted = observe(fused, Observer(grid, GAINS, ((0.0, 0.0), (0.0, 0.0))))
+    expected = np.zeros((21, 17), dtype=bool)
+    expected[2:18, 1:] = True
+    np.testing.assert_array_equal(trusted, expected)
+    _, moved = observe(fused, Observer(grid, GAINS, ((-2.25, 0.0), (0.0, 0.0))))
+    np.testing.assert_array_equal(moved[2], np.zeros(17, dtype=bool))
