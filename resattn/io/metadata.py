@@ -82,7 +82,8 @@ def _erase_directory(data: bytearray, directory: int) -> None:
         size = _TYPE_BYTES.get(kind, 1) * length
         if size > 4 and value + size <= len(data):
             data[value : value + size] = bytes(size)
-        data[where : where + 12] = bytes(12)
+        end = min(where + 12, len(data))
+        data[where:end] = bytes(end - where)
 
 
 def _drop_thumbnail(data: bytearray) -> None:

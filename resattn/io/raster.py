@@ -143,8 +143,8 @@ class Raster:
         """
         wanted = window or self.info.window
         inside = self._inside(wanted, outside)
-        planes = [self._valid_inside(inside, band) for band in self._bands(bands)]
-        valid = np.stack(planes) if per_band else np.logical_and.reduce(planes)
+        apart = self._valid_inside(inside, self._bands(bands))
+        valid: Valid = apart if per_band else np.logical_and.reduce(apart)
         if inside == wanted:
             return valid
         margins = _margins(wanted, inside)
@@ -167,21 +167,27 @@ class Raster:
             pixels: Pixels = self._dataset.read(bands, window=_bounds(window))
         return pixels
 
-    def _valid_inside(self, window: Window, band: int) -> Valid:
-        valid = np.ones((window.height, window.width), np.bool_)
-        flags = self._dataset.mask_flag_enums[band - 1]
-        if MaskFlags.per_dataset in flags or MaskFlags.alpha in flags:
+    def _valid_inside(self, window: Window, bands: list[int]) -> Valid:
+        valid = np.ones((len(bands), window.height, window.width), np.bool_)
+        masked = [i for i, band in enumerate(bands) if self._is_masked(band)]
+        if masked:
             with _reporting(self.info.path):
-                valid &= self._dataset.read_masks(band, window=_bounds(window)) != 0
-        nodata = _as_dtype(self.info.nodata[band - 1], np.dtype(self.info.dtype))
-        inexact = np.issubdtype(np.dtype(self.info.dtype), np.inexact)
-        if nodata is not None or inexact:
-            (plane,) = self._read_inside(window, [band])
-            if nodata is not None:
-                valid &= plane != nodata
-            if inexact:
-                valid &= np.isfinite(plane)
+                masks = self._dataset.read_masks([bands[i] for i in masked], window=_bounds(window))
+            valid[masked] = masks != 0
+        dtype = np.dtype(self.info.dtype)
+        nodata = [_as_dtype(self.info.nodata[band - 1], dtype) for band in bands]
+        inexact = dtype.kind in "fc"
+        marked = [i for i, value in enumerate(nodata) if inexact or value is not None]
+        if marked:
+            pixels = self._read_inside(window, [bands[i] for i in marked])
+            for i, plane in zip(marked, pixels, strict=True):
+                valid[i] &= np.isfinite(plane) if inexact else True
+                valid[i] &= True if nodata[i] is None else plane != nodata[i]
         return valid
+
+    def _is_masked(self, band: int) -> bool:
+        flags = self._dataset.mask_flag_enums[band - 1]
+        return MaskFlags.per_dataset in flags or MaskFlags.alpha in flags
 
 
 @contextmanager

@@ -8,9 +8,7 @@ before it takes its name.
 
 from __future__ import annotations
 
-import logging
 import shutil
-import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -26,13 +24,12 @@ from rasterio.io import DatasetReader
 
 from resattn.errors import OutputError
 from resattn.io.atomic import StagedFile, reporting, temporary_name
+from resattn.io.blocks import Blocks, checksum
 from resattn.io.faultpoints import Point, reach
 from resattn.io.gdal import GDAL_ERRORS, environment, gdal_path, reason
 from resattn.io.names import shown
 from resattn.io.profile import RasterProfile
-from resattn.tiling import Grid, Window
-
-logger = logging.getLogger(__name__)
+from resattn.tiling import Window
 
 Pixels = NDArray[np.generic]
 Valid = NDArray[np.bool_]
@@ -79,7 +76,7 @@ class RasterWriter:
         self._cog = cog
         self._resampling = resampling
         self._stack = ExitStack()
-        self._blocks = _Blocks(profile)
+        self._blocks = Blocks(profile)
         self._dataset: Any = None
 
     def __enter__(self) -> Self:
@@ -159,7 +156,7 @@ class RasterWriter:
                 levels = len(dataset.overviews(1))
                 for block, expected in self._blocks.checksums.items():
                     mask = dataset.dataset_mask if self.profile.has_mask else None
-                    found = _checksum(
+                    found = checksum(
                         dataset.read(window=_bounds(block)),
                         None if mask is None else mask(window=_bounds(block)) != 0,
                     )
@@ -224,79 +221,6 @@ class RasterWriter:
         # The file is about to be removed, or was closed and verified already.
         with suppress(*GDAL_ERRORS), environment(GDAL_PAM_ENABLED="NO"):
             self._dataset.close()
-
-
-class _Blocks:
-    """Collects windows into whole blocks and remembers the checksum of each finished one."""
-
-    def __init__(self, profile: RasterProfile) -> None:
-        self._grid = Grid(profile.height, profile.width, profile.tile)
-        self._profile = profile
-        self._partial: dict[Window, tuple[Pixels, Valid, Valid]] = {}
-        self.checksums: dict[Window, int] = {}
-
-    def add(
-        self, window: Window, pixels: Pixels, valid: Valid | None
-    ) -> Iterator[tuple[Window, Pixels, Valid | None]]:
-        """Blocks that this window completes."""
-        for block in self._touched(window):
-            part = block.intersection(window)
-            if part is None:
-                continue
-            source = part.relative_to(window).slices
-            values = pixels[(slice(None), *source)]
-            mask = None if valid is None else valid[source]
-            if part != block:
-                values, mask, complete = self._merge(block, part, values, mask)
-                if not complete:
-                    continue
-            if block in self.checksums:
-                raise ValueError(f"{block} was written before")
-            self.checksums[block] = _checksum(values, mask)
-            yield block, values, mask
-
-    def check_complete(self) -> None:
-        """Raise ValueError unless every block was written."""
-        missing = len(self._grid) - len(self.checksums)
-        if missing:
-            raise ValueError(f"{missing} of {len(self._grid)} blocks were not written")
-
-    def _touched(self, window: Window) -> Iterator[Window]:
-        size, image = self._grid.size, Window(0, 0, self._grid.height, self._grid.width)
-        for row in range(window.row // size * size, window.bottom, size):
-            for col in range(window.col // size * size, window.right, size):
-                block = Window(row, col, size, size).intersection(image)
-                if block is not None:
-                    yield block
-
-    def _merge(
-        self, block: Window, part: Window, values: Pixels, mask: Valid | None
-    ) -> tuple[Pixels, Valid | None, bool]:
-        shape = (block.height, block.width)
-        if block not in self._partial:
-            dtype = np.dtype(self._profile.dtype)
-            self._partial[block] = (
-                np.empty((self._profile.count, *shape), dtype),
-                np.zeros(shape, np.bool_),
-                np.zeros(shape, np.bool_),
-            )
-        pixels, valid, filled = self._partial[block]
-        inside = part.relative_to(block).slices
-        if filled[inside].any() or block in self.checksums:
-            raise ValueError(f"{part} was written before")
-        pixels[(slice(None), *inside)] = values
-        filled[inside] = True
-        if mask is not None:
-            valid[inside] = mask
-        complete = bool(filled.all())
-        if complete:
-            del self._partial[block]
-        return pixels, None if mask is None else valid, complete
-
-
-def _checksum(pixels: Pixels, mask: Valid | None) -> int:
-    value = zlib.crc32(np.ascontiguousarray(pixels).view(np.uint8).data)
-    return value if mask is None else zlib.crc32(np.packbits(mask).data, value)
 
 
 def _bounds(window: Window) -> tuple[tuple[int, int], tuple[int, int]]:

@@ -10,7 +10,7 @@ from resattn.io.headers import HeaderError, parse
 from resattn.io.metadata import Metadata
 
 _ICC_FLAG, _ALPHA_FLAG, _EXIF_FLAG, _XMP_FLAG, _ANIMATION_FLAG = 0x20, 0x10, 0x08, 0x04, 0x02
-_PIXEL_CHUNKS = (b"ALPH", b"VP8 ", b"VP8L")  # codespell:ignore ALPH
+_PIXEL_CHUNKS = (b"ALPH", b"VP8 ", b"VP8L")  # codespell:ignore
 _EXIF_PREFIX = b"Exif\0\0"
 
 

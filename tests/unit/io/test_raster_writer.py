@@ -218,6 +218,7 @@ def test_a_pixel_never_written_is_a_bug_not_a_hole(tmp_path: Path) -> None:
         (Window(0, 0, 4, 4), np.zeros((1, 4, 4), "float32"), "float32"),
         (Window(6, 6, 4, 4), np.zeros((1, 4, 4), "uint16"), "leaves"),
         (Window(0, 1, 8, 2), np.zeros((1, 8, 2), "uint16"), "before"),
+        (Window(0, 0, 8, 8), np.zeros((1, 8, 8), "uint16"), "before"),
     ],
 )
 def test_wrong_windows_are_refused(
