@@ -181,7 +181,8 @@ class PointBias(nn.Module):
         with torch.autocast(points.device.type, enabled=False):
             x = self._curve(along_x, points[:, None, :, 0] - _centres(width, cell, points))
             y = self._curve(along_y, points[:, None, :, 1] - _centres(height, cell, points))
-        value = x[:, :, None] + y[:, :, :, None] + self.map.bias[:, None, None, None]
+            x = x + self.map.bias[:, None, None]
+        value = x[:, :, None] + y[:, :, :, None]
         if self.published:
             value = value.clamp_min(1e-6).log()
         return value.flatten(2, 3)
