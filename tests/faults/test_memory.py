@@ -56,7 +56,7 @@ def test_f23_tiles_are_halved_until_they_fit(little_memory, function) -> None:
     ):
         out[(..., *window.slices)] = block
         count += 1
-    assert count > 4
+    assert count >= 4
     np.testing.assert_array_equal(out, box(IMAGE))
 
 
