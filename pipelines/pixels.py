@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 
 def to_dtype(
-    values: NDArray[np.float32], valid: NDArray[np.bool_], dtype: str, nodata: float | None
+    values: NDArray[np.floating], valid: NDArray[np.bool_], dtype: str, nodata: float | None
 ) -> NDArray[np.generic]:
     """`values` rounded to nearest, clipped to the range of `dtype`, `nodata` where not valid.
 
@@ -16,13 +16,13 @@ def to_dtype(
 
     Args:
         values: (B, H, W).
-        valid: (H, W).
+        valid: (H, W), or (B, H, W) where bands differ.
         dtype: NumPy name of the target type.
         nodata: Fill of invalid pixels; 0 where there is none.
     """
     target = np.dtype(dtype)
     if target.kind not in "iu":
-        filled = np.where(valid, values, np.float32(0 if nodata is None else nodata))
+        filled = np.where(valid, values, values.dtype.type(0 if nodata is None else nodata))
         return filled.astype(target)
     limits = np.iinfo(target)
     # float32 cannot hold the limits of 32-bit types; float64 can.

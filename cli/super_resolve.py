@@ -1,0 +1,121 @@
+"""`resattn super-resolve`: one command, one pipeline function."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from resattn.cli.app import flatten, verb_app
+from resattn.cli.options import (
+    ComputeOptions,
+    FileOptions,
+    QualityOptions,
+    TalkOptions,
+    option,
+)
+
+if TYPE_CHECKING:
+    from resattn.pipelines.plan import Plan
+    from resattn.pipelines.run import Work
+
+app = verb_app()
+
+
+@app.command(name="super-resolve")
+@flatten
+def super_resolve(
+    ctx: typer.Context,
+    inputs: Annotated[
+        list[str],
+        typer.Argument(
+            help="Photographs or rasters: files, folders, globs, @list or -.",
+            show_default=False,
+        ),
+    ],
+    *,
+    scale: Annotated[
+        float, option("--scale", "-s", metavar="FACTOR", help="Enlargement, any from 1 to 8.")
+    ] = 4.0,
+    model: Annotated[str, option("--model", metavar="NAME", help="fast or quality.")] = "fast",
+    weights: Annotated[
+        str,
+        option(
+            "--weights",
+            metavar="NAME|FILE",
+            help="One set of weights for every scale.",
+            allow_from_autoenv=False,  # RESATTN_WEIGHTS is the folder of the user's own weights
+        ),
+    ] = "",
+    ensemble: Annotated[
+        bool, option("--ensemble", help="Average over eight turns: better, eight times the work.")
+    ] = False,
+    range: Annotated[
+        str,
+        option(
+            "--range",
+            metavar="RANGE",
+            help="Values from black to white: auto, type, measured, 11bit or 0,10000.",
+        ),
+    ] = "auto",
+    preview: Annotated[
+        bool, option("--preview", help="Write a bicubic/network PNG beside the output.")
+    ] = False,
+    cog: Annotated[bool, option("--cog", help="Write rasters as Cloud-Optimized GeoTIFF.")] = False,
+    keep_location: Annotated[
+        bool, option("--keep-location", help="Keep the place in a photograph's metadata.")
+    ] = False,
+    max_pixels: Annotated[
+        int,
+        option(
+            "--max-pixels",
+            metavar="N",
+            min=0,
+            help="Most pixels an input may claim; 0 takes the limit of its format.",
+        ),
+    ] = 0,
+    files: FileOptions,
+    compute: ComputeOptions,
+    quality: QualityOptions,
+    voice: TalkOptions,
+) -> None:
+    """Enlarge photographs and rasters by any factor.
+
+    Type, colour profile, EXIF, transparency, CRS, nodata and band names stay; the output has the
+    format of the input unless OUT says otherwise. Images of any size are worked on in parts, and
+    the parts never show.
+
+    Example: resattn super-resolve photo.jpg -o large.png --scale 4
+    """
+    from resattn.cli.conduct import conduct
+
+    def job() -> tuple[Plan, Work, Mapping[str, Any]]:
+        from resattn.pipelines import super_resolve as pipeline
+
+        config = pipeline.SuperResolveConfig(
+            scale=scale,
+            model=model,
+            weights=weights,
+            ensemble=ensemble,
+            range=range,
+            preview=preview,
+            cog=cog,
+            keep_location=keep_location,
+            max_pixels=max_pixels,
+            overwrite=files.overwrite,
+            **asdict(compute),
+        )
+        plan = pipeline.plan(
+            inputs,
+            files.out,
+            scale=scale,
+            include=files.include,
+            recursive=files.recursive,
+            overwrite=files.overwrite,
+            skip_existing=files.skip_existing,
+        )
+        return plan, pipeline.work(config), asdict(config)
+
+    conduct(ctx, files, quality, voice, job)

@@ -1,0 +1,305 @@
+"""From image files to enlarged image files: prepare, infer, finish, measure.
+
+The same function serves the shell (`resattn super-resolve`) and Python (`super_resolve`).
+Photographs and rasters take the same path; a raster is read, enlarged and written by windows, so
+memory does not grow with it.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from resattn.device import Precision
+from resattn.errors import OutputError, UserError
+from resattn.io.atomic import check_target
+from resattn.io.image import SUFFIXES
+from resattn.pipelines import plan as planning
+from resattn.pipelines import provenance
+from resattn.pipelines import super_resolve_quality as quality
+from resattn.pipelines.memory import parse_bytes
+from resattn.pipelines.plan import Item, Plan
+from resattn.pipelines.progress import Progress
+from resattn.pipelines.result import Result
+from resattn.pipelines.run import Work
+from resattn.pipelines.sources import absolute, gather
+from resattn.pipelines.super_resolve_cells import CellMaker
+from resattn.pipelines.super_resolve_levels import levels_of, parse_range
+from resattn.pipelines.super_resolve_networks import Chosen, choose, use_threads
+from resattn.pipelines.super_resolve_outputs import (
+    RASTER_SUFFIXES,
+    Sink,
+    Target,
+    check_photo,
+    create,
+    output_suffix,
+)
+from resattn.pipelines.super_resolve_pictures import Photo, RasterPicture, open_picture
+from resattn.pipelines.super_resolve_preview import side_by_side
+from resattn.upscale.enlarge import Enlarger
+from resattn.upscale.levels import Levels
+
+LEAST_SCALE, LARGEST_SCALE = 1.0, 8.0
+
+_CELL_BYTES = 128 * 2**20
+"""Most that all bands of one cell of the output may take."""
+
+
+@dataclass(frozen=True, slots=True)
+class SuperResolveConfig:
+    """Everything that decides what `super_resolve` computes, as the command line names it.
+
+    Attributes:
+        scale: Enlargement, 1 to 8.
+        model: ``fast`` or ``quality``.
+        weights: A listed name or a file instead, used for every scale.
+        ensemble: Average over the eight turns of the image.
+        range: Values that count as black and white, see `levels_of`.
+        preview: Write a bicubic/network PNG beside the output.
+        cog: Write rasters as Cloud-Optimized GeoTIFF.
+        keep_location: Keep the place in a photograph's metadata.
+        max_pixels: Most pixels an input may claim; 0 takes the limit of its kind.
+        overwrite: Replace an existing output.
+        device: Where networks run.
+        precision: Arithmetic of networks.
+        tile: Output pixels per side taken at once; whole cells, so it never changes a pixel.
+        overlap: Context beyond what the networks need, in input pixels.
+        ram: Memory to stay below, in words such as ``2GB``.
+        threads: CPU threads; 0 takes all.
+        seed: Nothing here is random; taken so that every verb has it.
+    """
+
+    scale: float = 4.0
+    model: str = "fast"
+    weights: str = ""
+    ensemble: bool = False
+    range: str = "auto"
+    preview: bool = False
+    cog: bool = False
+    keep_location: bool = False
+    max_pixels: int = 0
+    overwrite: bool = False
+    device: str = "auto"
+    precision: Precision = "fp32"
+    tile: int = 0
+    overlap: int = 0
+    ram: str = "2GB"
+    threads: int = 0
+    seed: int = 0
+
+    def result_options(self) -> dict[str, Any]:
+        """The options that can change a pixel: what the provenance hash covers."""
+        names = ("scale", "ensemble", "range", "device", "precision", "overlap")
+        values = asdict(self)
+        return {name: values[name] for name in names}
+
+
+def super_resolve(source: str | Path, out: str | Path, **options: Any) -> Result:
+    """The enlarged image of one file, written to `out`.
+
+    Args:
+        source: Photograph or raster.
+        out: File to write; its suffix is the format.
+        options: Fields of `SuperResolveConfig`, and ``reference`` for a path to compare with.
+
+    Raises:
+        UserError: The options or paths are wrong.
+        ItemError: The image cannot be enlarged.
+
+    Example:
+        >>> result = super_resolve("photo.jpg", "large.png", scale=2)  # doctest: +SKIP
+    """
+    reference = options.pop("reference", None)
+    config = SuperResolveConfig(**options)
+    output = absolute(out)
+    _check_suffix(output)
+    item = Item(output.stem, (absolute(source),), output)
+    checked = planning.check([item], overwrite=config.overwrite)
+    paired = planning.pair_references(checked, None if reference is None else Path(reference))
+    return work(config)(paired.items[0], Progress(enabled=False))
+
+
+def plan(
+    inputs: Sequence[str],
+    out: Path,
+    *,
+    scale: float,
+    include: str = "*",
+    recursive: bool = True,
+    overwrite: bool = False,
+    skip_existing: bool = False,
+) -> Plan:
+    """Which file each input becomes; of folders, the files whose names end like images'.
+
+    Raises:
+        UserError: Nothing matches, names collide, or an output is in the way.
+    """
+    found = gather(inputs, include=include, recursive=recursive)
+    sources = [source for source in found if source.named or _looks_like_image(source.path)]
+    if not sources:
+        raise UserError(
+            f"none of {len(found)} files is an image by its name", "name it outright", code="E203"
+        )
+    items = []
+    for source in sources:
+        name = source.path.relative_to(source.root).with_suffix("").as_posix()
+        output = planning.output_path(
+            out,
+            name,
+            single=len(sources) == 1,
+            tag=f"x{scale:g}",
+            suffix=output_suffix(source.path),
+        )
+        _check_suffix(output)
+        items.append(Item(name, (source.path,), output))
+    return planning.check(items, overwrite=overwrite, skip_existing=skip_existing)
+
+
+def _looks_like_image(path: Path) -> bool:
+    return path.suffix.lower() in (*SUFFIXES, *RASTER_SUFFIXES, ".jp2")
+
+
+def _check_suffix(output: Path) -> None:
+    known = (*SUFFIXES, *RASTER_SUFFIXES)
+    if output.suffix.lower() not in known:
+        raise UserError(
+            f"--out {output.name}: no format is called {output.suffix or 'by no suffix'}",
+            f"end it in one of {', '.join(known)}",
+            code="E207",
+        )
+
+
+def work(config: SuperResolveConfig) -> Work:
+    """What is done with one file under `config`; wrong options are refused here, once."""
+    if not LEAST_SCALE <= config.scale <= LARGEST_SCALE:
+        raise UserError(
+            f"--scale {config.scale:g}", f"choose {LEAST_SCALE:g} to {LARGEST_SCALE:g}", code="E208"
+        )
+    parse_range(config.range)
+    parse_bytes(config.ram)
+    use_threads(config.threads)
+    chosen = choose(config.scale, config.model, config.weights, config.device, config.precision)
+    return functools.partial(_enlarge, config=config, chosen=chosen)
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """An open image, how it becomes larger, and the file it becomes."""
+
+    picture: Photo | RasterPicture
+    levels: Levels
+    enlarger: Enlarger
+    target: Target
+
+
+def _enlarge(
+    item: Item, progress: Progress, *, config: SuperResolveConfig, chosen: Chosen
+) -> Result:
+    with open_picture(item.inputs[0], max_pixels=config.max_pixels) as picture:
+        prepared = prepare(picture, item, config, chosen)
+        with create(prepared.target, picture) as sink:
+            infer(prepared, sink, item.name, config, progress)
+        outputs = [item.output]
+        if config.preview:
+            outputs.append(
+                side_by_side(picture, item.output, prepared.levels, overwrite=config.overwrite)
+            )
+        metrics, baselines = _measure(prepared, item, config)
+    return Result(item.name, "ok", tuple(outputs), metrics, baselines, _facts(prepared, chosen), ())
+
+
+def prepare(
+    picture: Photo | RasterPicture, item: Item, config: SuperResolveConfig, chosen: Chosen
+) -> Prepared:
+    """Levels, geometry and output, with everything refused that would fail only after the work.
+
+    Raises:
+        ItemError: The output cannot be written or does not fit the reference.
+    """
+    band_bytes = picture.count * np.dtype(picture.dtype).itemsize
+    enlarger = Enlarger(
+        picture.height,
+        picture.width,
+        config.scale,
+        chosen.cascade,
+        ensemble=config.ensemble,
+        overlap=config.overlap,
+        largest=int((_CELL_BYTES / band_bytes) ** 0.5),
+    )
+    target = Target(
+        path=item.output,
+        height=enlarger.height,
+        width=enlarger.width,
+        tags=provenance.tags(
+            "super-resolve",
+            config.result_options(),
+            model=str(chosen),
+            weights_sha256=",".join(chosen.sha256),
+        ),
+        side=enlarger.side,
+        inputs=item.inputs,
+        overwrite=config.overwrite,
+        cog=config.cog,
+        keep_location=config.keep_location,
+        ram_bytes=parse_bytes(config.ram),
+    )
+    _check_before_work(picture, item, target)
+    return Prepared(picture, levels_of(picture, config.range), enlarger, target)
+
+
+def _check_before_work(picture: Photo | RasterPicture, item: Item, target: Target) -> None:
+    try:
+        target.path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"cannot make the folder {target.path.parent}: {error.strerror}",
+            "choose another -o",
+            code="E402",
+        ) from error
+    check_target(target.path, inputs=item.inputs, overwrite=target.overwrite)
+    if target.suffix not in RASTER_SUFFIXES:
+        check_photo(target, picture)
+    if item.reference is not None:
+        bands = picture.count - (picture.alpha is not None)
+        quality.check_reference(item.reference, target.height, target.width, bands)
+
+
+def infer(
+    prepared: Prepared, sink: Sink, name: str, config: SuperResolveConfig, progress: Progress
+) -> None:
+    """Enlarges window by window, cell by cell, into the output."""
+    enlarger = prepared.enlarger
+    maker = CellMaker(prepared.picture, prepared.levels, enlarger, sink.nodata)
+    windows = enlarger.windows(config.tile)
+    with progress.steps(len(windows), name) as bar:
+        for window in windows:
+            sink.write(window.inner, *maker.window(window.inner))
+            bar.update()
+
+
+def _measure(
+    prepared: Prepared, item: Item, config: SuperResolveConfig
+) -> tuple[quality.Scores, Mapping[str, quality.Scores]]:
+    """Scores against the reference, if there is one, of the result and of both baselines."""
+    if item.reference is None:
+        return {}, {}
+    return quality.compare(
+        prepared.picture, item.output, item.reference, prepared.levels, round(config.scale)
+    )
+
+
+def _facts(prepared: Prepared, chosen: Chosen) -> dict[str, Any]:
+    picture, target, levels = prepared.picture, prepared.target, prepared.levels
+    return {
+        "size": f"{picture.width}×{picture.height} -> {target.width}×{target.height}",
+        "network": str(chosen),
+        "weights_sha256": list(chosen.sha256),
+        "black": list(levels.black),
+        "white": list(levels.white),
+        "cell": prepared.enlarger.side,
+    }

@@ -1,0 +1,254 @@
+"""Enlarged images into files: georeferenced rasters as a stream, photographs encoded whole."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import numpy as np
+from affine import Affine
+from numpy.typing import NDArray
+
+from resattn.errors import ItemError, OutputError
+from resattn.io.image import SUFFIXES, write_image
+from resattn.io.profile import RasterProfile
+from resattn.io.raster import RasterInfo
+from resattn.io.raster_writer import RasterWriter
+from resattn.pipelines.super_resolve_pictures import COLOURS, Photo, RasterPicture
+from resattn.tiling import Window
+
+Pixels = NDArray[np.generic]
+Valid = NDArray[np.bool_]
+
+RASTER_SUFFIXES: Final = (".tif", ".tiff")
+
+_LARGEST_SIDE: Final = {".jpg": 65_535, ".jpeg": 65_535, ".webp": 16_383}
+_ENCODING_FACTOR: Final = {".jpg": 1.5, ".jpeg": 1.5, ".png": 2.6, ".webp": 4.0}
+"""Peak memory of encoding, relative to the pixels (measured, 2026-11)."""
+
+_BASE_BYTES: Final = 500_000_000
+"""What the process holds without an image, network and one cell included (measured, 2026-11)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The output of one item, before its first pixel.
+
+    Attributes:
+        path: The file to be made; its suffix is the format.
+        height: Rows.
+        width: Columns.
+        tags: Provenance, for formats that have room for it.
+        side: The windows that will be written start at multiples of it.
+        inputs: Files being read.
+        overwrite: Replace the file if it exists.
+        cog: Write a Cloud-Optimized GeoTIFF.
+        keep_location: Keep the place a photograph was taken at.
+        ram_bytes: Memory to stay below.
+    """
+
+    path: Path
+    height: int
+    width: int
+    tags: Mapping[str, str]
+    side: int
+    inputs: tuple[Path, ...]
+    overwrite: bool = False
+    cog: bool = False
+    keep_location: bool = False
+    ram_bytes: int = 2 * 10**9
+
+    @property
+    def suffix(self) -> str:
+        """The format, as a lower-case file suffix."""
+        return self.path.suffix.lower()
+
+
+class Sink(Protocol):
+    """Takes the windows of an output."""
+
+    nodata: float | None
+
+    def write(self, window: Window, pixels: Pixels, valid: Valid | None) -> None:
+        """All bands (B, h, w) of a window, and which of its pixels (h, w) are real."""
+
+
+@contextmanager
+def create(target: Target, picture: Photo | RasterPicture) -> Iterator[Sink]:
+    """The output file: complete and verified when the block ends, absent after an error.
+
+    Raises:
+        OutputError: E401–E404 as `resattn.io.atomic` says; E406 if the format cannot hold the
+            image.
+        ItemError: E305 if the format has to be encoded whole and the image is too large for that.
+    """
+    if target.suffix in RASTER_SUFFIXES:
+        profile = _profile(target, picture)
+        with RasterWriter(
+            target.path,
+            profile,
+            inputs=target.inputs,
+            overwrite=target.overwrite,
+            cog=target.cog,
+        ) as writer:
+            yield _RasterSink(writer, profile)
+        return
+    check_photo(target, picture)
+    sink = _PhotoSink(target, picture)
+    yield sink
+    metadata = None
+    if isinstance(picture, Photo):
+        metadata = picture.info.metadata.for_turned_pixels(keep_location=target.keep_location)
+    write_image(
+        target.path,
+        sink.pixels,
+        alpha=sink.alpha,
+        metadata=metadata,
+        inputs=target.inputs,
+        overwrite=target.overwrite,
+    )
+
+
+def check_photo(target: Target, picture: Photo | RasterPicture) -> None:
+    """Refuse, before any work, what the format of a photograph cannot hold.
+
+    Raises:
+        OutputError: E406 for the type, the number of bands, transparency or the size.
+        ItemError: E305 if it would not fit into memory.
+    """
+    suffix, eight_bit_only = target.suffix, target.suffix != ".png"
+    dtype = np.dtype(picture.dtype)
+    colours = picture.count - (picture.alpha is not None)
+    if colours not in (1, 3) or picture.alpha not in (None, colours):
+        _refuse(target, f"it cannot hold {picture.count} bands")
+    if dtype != np.uint8 and (eight_bit_only or dtype != np.uint16):
+        _refuse(target, f"it cannot hold pixels of type {dtype}")
+    if picture.alpha is not None and suffix in (".jpg", ".jpeg"):
+        _refuse(target, "it cannot hold transparency")
+    longest = max(target.height, target.width)
+    if longest > _LARGEST_SIDE.get(suffix, longest):
+        _refuse(target, f"no side may exceed {_LARGEST_SIDE[suffix]} pixels, got {longest}")
+    pixel_bytes = target.height * target.width * picture.count * dtype.itemsize
+    needed = int(pixel_bytes * _ENCODING_FACTOR[suffix])
+    if needed + _BASE_BYTES > target.ram_bytes:
+        raise ItemError(
+            f"{target.width}×{target.height} pixels need {(needed + _BASE_BYTES) / 1e9:.1f} GB to "
+            f"be encoded as {suffix}, --ram is {target.ram_bytes / 1e9:.1f} GB",
+            "name a .tif output, which is written as a stream, or raise --ram",
+            code="E305",
+        )
+
+
+def _refuse(target: Target, why: str) -> None:
+    raise OutputError(
+        f"cannot write {target.path.name}: {why}", "name a .tif or .png output", code="E406"
+    )
+
+
+class _RasterSink:
+    def __init__(self, writer: RasterWriter, profile: RasterProfile) -> None:
+        self.nodata = profile.nodata
+        self._writer = writer
+        self._has_mask = profile.has_mask
+
+    def write(self, window: Window, pixels: Pixels, valid: Valid | None) -> None:
+        """See `Sink`."""
+        if not self._has_mask:
+            valid = None
+        elif valid is None:
+            valid = np.ones(pixels.shape[1:], np.bool_)
+        self._writer.write(window, pixels, valid)
+
+
+class _PhotoSink:
+    nodata: float | None = None
+
+    def __init__(self, target: Target, picture: Photo | RasterPicture) -> None:
+        colours = picture.count - (picture.alpha is not None)
+        shape = (target.height, target.width)
+        # Stored as the encoder wants it (blue first, bands last): it then needs no second copy.
+        self._stored = np.empty((*shape, picture.count), picture.dtype)
+        bands = self._stored.transpose(2, 0, 1)
+        self.pixels = bands[:colours][::-1]
+        self.alpha = None if picture.alpha is None else bands[colours]
+
+    def write(self, window: Window, pixels: Pixels, valid: Valid | None) -> None:
+        """See `Sink`; a photograph has no mask but its transparency."""
+        del valid
+        self.pixels[(slice(None), *window.slices)] = pixels[: len(self.pixels)]
+        if self.alpha is not None:
+            self.alpha[window.slices] = pixels[-1]
+
+
+def _profile(target: Target, picture: Photo | RasterPicture) -> RasterProfile:
+    if isinstance(picture, RasterPicture):
+        profile = _enlarged(picture, target)
+    else:
+        names = COLOURS if picture.is_colour else ("gray",)
+        profile = RasterProfile(
+            height=target.height,
+            width=target.width,
+            count=picture.count,
+            dtype=picture.dtype,
+            colorinterp=(*names, "alpha") if picture.alpha is not None else names,
+        )
+    return replace(profile, tags={**profile.tags, **target.tags}, block=_block(target.side))
+
+
+def _enlarged(picture: RasterPicture, target: Target) -> RasterProfile:
+    """The description of a raster on a finer grid over the same ground."""
+    profile, info = RasterProfile.of(picture.info), picture.info
+    rows, cols = target.height / info.height, target.width / info.width
+    is_float = np.dtype(info.dtype).kind == "f"
+    # GDAL reports transparency as a mask too; it is a band, and is stored as one only.
+    has_mask = profile.has_mask and picture.alpha is None
+    fallback = float("nan") if is_float and not has_mask else None
+    return replace(
+        profile,
+        height=target.height,
+        width=target.width,
+        transform=_finer_grid(info, target) if info.georeferenced else info.transform,
+        nodata=fallback if profile.nodata is None else profile.nodata,
+        has_mask=has_mask,
+        gcps=tuple(_moved(point, rows, cols) for point in info.gcps),
+        rpcs=None if info.rpcs is None else _finer(info.rpcs, rows, cols),
+    )
+
+
+def _finer_grid(info: RasterInfo, target: Target) -> Affine:
+    """The same corners with more pixels between them."""
+    old, across, down = info.transform, info.width / target.width, info.height / target.height
+    return Affine(old.a * across, old.b * down, old.c, old.d * across, old.e * down, old.f)
+
+
+def _moved(point: Any, rows: float, cols: float) -> Any:
+    """A ground control point on the finer grid; it counts from pixel corners."""
+    moved = copy.copy(point)
+    moved.row, moved.col = point.row * rows, point.col * cols
+    return moved
+
+
+def _finer(rpcs: Any, rows: float, cols: float) -> Any:
+    """Rational polynomials on the finer grid; they count from pixel centres."""
+    finer = copy.copy(rpcs)
+    finer.line_off = (rpcs.line_off + 0.5) * rows - 0.5
+    finer.samp_off = (rpcs.samp_off + 0.5) * cols - 0.5
+    finer.line_scale, finer.samp_scale = rpcs.line_scale * rows, rpcs.samp_scale * cols
+    return finer
+
+
+def _block(side: int) -> int:
+    """The largest usual block that divides the windows: none is ever left half written."""
+    return next(block for block in (512, 256, 128, 64, 32, 16) if side % block == 0)
+
+
+def output_suffix(path: Path) -> str:
+    """The suffix of the output for an input: its own where that can be written."""
+    suffix = path.suffix.lower()
+    if suffix in SUFFIXES or suffix in RASTER_SUFFIXES:
+        return path.suffix
+    return ".tif"

@@ -1,0 +1,1 @@
+"""Enlarging images of any size and type by a network: values, borders, holes and exact size."""
