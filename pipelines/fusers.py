@@ -23,10 +23,17 @@ class Fuser(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A fitted method and its name."""
+    """A fitted method and its name.
+
+    Attributes:
+        name: The method that was chosen.
+        fuser: It, fitted.
+        own_threads: True for networks, whose arithmetic uses all threads by itself.
+    """
 
     name: str
     fuser: Fuser
+    own_threads: bool = False
 
 
 METHODS = ("auto", "lambda-pnn", *classical.METHODS)

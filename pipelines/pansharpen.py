@@ -21,7 +21,8 @@ from resattn.io.raster_writer import RasterWriter
 from resattn.pipelines import pansharpen_quality as quality
 from resattn.pipelines import plan as planning
 from resattn.pipelines import preview, provenance, wald
-from resattn.pipelines.fusers import Fuser, check_method, choose
+from resattn.pipelines.ahead import ahead, available_threads
+from resattn.pipelines.fusers import Choice, check_method, choose
 from resattn.pipelines.memory import parse_bytes
 from resattn.pipelines.pansharpen_config import PansharpenConfig
 from resattn.pipelines.pixels import to_dtype
@@ -124,7 +125,7 @@ def _sharpen(item: Item, progress: Progress, *, config: PansharpenConfig) -> Res
         prepared = prepare(files, config)
         choice = choose(config.method, prepared.scene, prepared.optics)
         profile = _profile(prepared, config, choice.name)
-        finish(prepared, choice.fuser, profile, item, config, progress)
+        finish(prepared, choice, profile, item, config, progress)
         outputs = [item.output]
         if config.preview:
             outputs.append(preview.before_after(prepared.scene, item.output, config.overwrite))
@@ -158,7 +159,7 @@ def _optics(scene: Scene, config: PansharpenConfig) -> Optics:
 
 def finish(
     prepared: Prepared,
-    fuser: Fuser,
+    choice: Choice,
     profile: RasterProfile,
     item: Item,
     config: PansharpenConfig,
@@ -169,9 +170,8 @@ def finish(
     size = config.tile or fit_size(
         parse_bytes(config.ram) // 2,
         4.0 * _FLOATS_PER_PIXEL * (prepared.scene.bands + 1),
-        halo=64,
         align=BLOCK,
-        largest=2048,
+        largest=1024,
     )
     item.output.parent.mkdir(parents=True, exist_ok=True)
     windows = [tile.inner for tile in tiles(grid.pan_height, grid.pan_width, size)]
@@ -181,8 +181,9 @@ def finish(
         ) as writer,
         progress.steps(len(windows), item.name) as bar,
     ):
-        for window in windows:
-            fused, valid = fuser.apply(prepared.scene, window)
+        fuse = functools.partial(choice.fuser.apply, prepared.scene)
+        workers = 1 if choice.own_threads else config.threads or available_threads()
+        for window, (fused, valid) in ahead(fuse, windows, workers):
             pixels = to_dtype(fused, valid, profile.dtype, profile.nodata)
             writer.write(window, pixels, valid if profile.has_mask else None)
             bar.update()

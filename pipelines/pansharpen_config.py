@@ -11,6 +11,11 @@ from resattn.fusion import sensors
 from resattn.fusion.sensors import Sensor
 
 
+_WITHOUT_EFFECT_ON_PIXELS = frozenset(
+    "save_weights cog preview metrics baselines wald overwrite tile overlap ram threads".split()
+)
+
+
 @dataclass(frozen=True, slots=True)
 class PansharpenConfig:
     """Everything that decides what `pansharpen` computes, as the command line names it.
@@ -65,8 +70,7 @@ class PansharpenConfig:
 
     def result_options(self) -> dict[str, Any]:
         """The options that can change a pixel: what the provenance hash covers."""
-        irrelevant = {"cog", "preview", "metrics", "baselines", "wald", "overwrite", "tile", "ram"}
-        values = {k: v for k, v in asdict(self).items() if k not in irrelevant | {"save_weights"}}
+        values = {k: v for k, v in asdict(self).items() if k not in _WITHOUT_EFFECT_ON_PIXELS}
         return {k: str(v) if isinstance(v, Path) else v for k, v in values.items()}
 
     def band_numbers(self) -> tuple[int, ...]:

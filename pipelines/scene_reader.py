@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -39,13 +40,17 @@ class Band:
 
 
 class SceneReader:
-    """Windows of PAN, (h, w), and of MS, (B, h, w), as float32 in digital numbers."""
+    """Windows of PAN, (h, w), and of MS, (B, h, w), as float32 in digital numbers.
+
+    Threads may read at once: a GDAL dataset serves one at a time, so they take turns.
+    """
 
     def __init__(self, pan: Raster, bands: Sequence[Band]) -> None:
         self.pan_info = pan.info
         self.bands = tuple(bands)
         self.grid: GridMap = match(_grid(pan.info), _grid(self.ms_info))
         self._pan = pan
+        self._turn = threading.Lock()
 
     @property
     def ms_info(self) -> RasterInfo:
@@ -54,8 +59,9 @@ class SceneReader:
 
     def read_pan(self, window: Window) -> tuple[Image, Mask]:
         """PAN and which of its pixels are real."""
-        pixels = self._pan.read(window, [1])[0].astype(np.float32)
-        return pixels, self._pan.valid(window, [1])
+        with self._turn:
+            pixels = self._pan.read(window, [1])[0].astype(np.float32)
+            return pixels, self._pan.valid(window, [1])
 
     def read_ms(self, window: Window) -> tuple[Image, Mask]:
         """MS and where every band is real."""
@@ -64,8 +70,9 @@ class SceneReader:
         for raster in dict.fromkeys(band.raster for band in self.bands):
             wanted = [i for i, band in enumerate(self.bands) if band.raster is raster]
             numbers = [self.bands[i].number for i in wanted]
-            pixels[wanted] = raster.read(window, numbers)
-            valid &= raster.valid(window, numbers)
+            with self._turn:
+                pixels[wanted] = raster.read(window, numbers)
+                valid &= raster.valid(window, numbers)
         return pixels, valid
 
 
