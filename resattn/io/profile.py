@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
@@ -66,6 +67,7 @@ class RasterProfile:
     gcps: tuple[GroundControlPoint, ...] = ()
     gcps_crs: CRS | None = None
     rpcs: RPC | None = None
+    icc: bytes | None = None
     has_mask: bool = False
     compress: Compression = "zstd"
     block: int = 512
@@ -107,6 +109,7 @@ class RasterProfile:
             gcps=info.gcps,
             gcps_crs=info.gcps_crs,
             rpcs=info.rpcs,
+            icc=info.icc,
             has_mask=info.has_mask,
         )
 
@@ -137,6 +140,8 @@ class RasterProfile:
         }
         if self.compress != "none" and dtype.kind in "iuf":
             options["PREDICTOR"] = 3 if dtype.kind == "f" else 2
+        if self.icc is not None:
+            options["SOURCE_ICC_PROFILE"] = base64.b64encode(self.icc).decode("ascii")
         if self.gcps:
             return options | {"gcps": list(self.gcps), "crs": self.gcps_crs}
         return options | {"transform": self.transform, "crs": self.crs}

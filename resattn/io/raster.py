@@ -6,6 +6,7 @@ Everything about a file that an output must keep (georeference, nodata, names, t
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -43,7 +44,8 @@ class RasterInfo:
         nodata: The value that marks a missing pixel, or None.
         tags: The file's own tags; `band_tags` those of its bands.
         block: Rows and columns of one stored block.
-        has_mask: Whether a mask or an alpha band says which pixels are real.
+        has_mask: Whether a mask beside the bands says which pixels are real.
+        icc: The colour profile of a photograph.
         pages: Images in the file, of which the first is read.
     """
 
@@ -69,6 +71,7 @@ class RasterInfo:
     gcps_crs: CRS | None
     rpcs: RPC | None
     has_mask: bool
+    icc: bytes | None
     pages: int
 
     @property
@@ -242,7 +245,7 @@ def _describe(dataset: Any, path: Path, header: Header) -> RasterInfo:
     # First: it raises a complaint of tags() about broken EXIF data as if it were its own.
     colorinterp = tuple(one.name for one in dataset.colorinterp)
     gcps, gcps_crs = dataset.gcps
-    flags = {flag for one in dataset.mask_flag_enums for flag in one}
+    flags = dataset.mask_flag_enums
     return RasterInfo(
         path=path,
         format=header.format,
@@ -265,7 +268,8 @@ def _describe(dataset: Any, path: Path, header: Header) -> RasterInfo:
         gcps=tuple(gcps),
         gcps_crs=gcps_crs,
         rpcs=dataset.rpcs,
-        has_mask=MaskFlags.per_dataset in flags,
+        has_mask=any(MaskFlags.per_dataset in one and MaskFlags.alpha not in one for one in flags),
+        icc=_icc(dataset),
         pages=max(1, len(dataset.subdatasets)),
     )
 
@@ -276,6 +280,11 @@ def _photometric(dataset: Any) -> str | None:
     except ValueError:  # rasterio knows no name for some, such as YCbCrK
         return None
     return None if found is None else str(found.name)
+
+
+def _icc(dataset: Any) -> bytes | None:
+    text = dataset.tags(ns="COLOR_PROFILE").get("SOURCE_ICC_PROFILE")
+    return None if text is None else base64.b64decode(text)
 
 
 def _check_opened(info: RasterInfo, interleaving: Any, limits: Limits) -> None:

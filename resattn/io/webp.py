@@ -16,7 +16,7 @@ _EXIF_PREFIX = b"Exif\0\0"
 
 def check(data: bytes) -> None:
     """Raise HeaderError unless the file is as long as it says."""
-    (length,) = struct.unpack_from("<I", data, 4)
+    length = int.from_bytes(data[4:8], "little")
     if length + 8 > len(data):
         raise HeaderError(f"it has {len(data)} of {length + 8} bytes")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ import rasterio
 from affine import Affine
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from PIL import Image, ImageCms
 from rasterio.crs import CRS
 
 from resattn.errors import OutputError
@@ -52,7 +54,9 @@ def test_pixels_come_back(tmp_path: Path, dtype: str, compress: str) -> None:
         assert dataset.profile.get("compress", "none") == compress
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(
     height=st.integers(1, 60),
     width=st.integers(1, 60),
@@ -147,6 +151,21 @@ def test_f15_control_points_survive(make_raster, tmp_path: Path) -> None:
             (p.row, p.col, p.x, p.y) for p in points
         ]
         assert raster.info.gcps_crs == CRS.from_epsg(4326)
+
+
+@pytest.mark.parametrize("cog", [False, True])
+def test_a_colour_profile_survives(make_raster, tmp_path: Path, cog: bool) -> None:
+    pixels = noise(3, 20, 30, "uint8")
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    text = base64.b64encode(profile).decode()
+    source = make_raster(pixels, photometric="RGB", SOURCE_ICC_PROFILE=text)
+    with open_raster(source) as raster:
+        assert raster.info.icc == profile
+        repeated = replace(RasterProfile.of(raster.info), compress="deflate")
+    with RasterWriter(tmp_path / "out.tif", repeated, cog=cog) as writer:
+        writer.write(Window(0, 0, 20, 30), pixels)
+    with Image.open(tmp_path / "out.tif") as image:
+        assert image.info["icc_profile"] == profile
 
 
 def test_many_bands_are_stored_apart(tmp_path: Path) -> None:
