@@ -25,5 +25,7 @@ VERBS: Final[dict[str, Verb]] = {
     "pansharpen": Verb(
         "resattn.cli.pansharpen", "Sharpen multispectral bands with a panchromatic band.", job=True
     ),
+    "train": Verb("resattn.cli.train", "Fit a model, or go on where a run was stopped."),
+    "weights": Verb("resattn.cli.weights", "List, verify, add and convert weights."),
     "info": Verb("resattn.cli.info", "List commands, options, models, metrics and formats."),
 }

@@ -21,7 +21,7 @@ from resattn.training.checkpoint import Checkpoint
 from resattn.training.config import TrainConfig
 from resattn.training.images import step_generator
 from resattn.training.replicas import Replicas
-from resattn.training.runlog import RunLog
+from resattn.training.runlog import Line, RunLog
 from resattn.training.schedule import Alarm, Clock, learning_rate
 from resattn.training.task import Task
 
@@ -110,11 +110,18 @@ class Trainer:
         self._digest = json_sha256([task.name, task.facts(), config.to_dict()])
         self._restore()
 
-    def fit(self, stop: Callable[[], bool] = lambda: False) -> Outcome:
-        """Trains to the end, or until `stop` is true; then saves and validates."""
+    def fit(
+        self, stop: Callable[[], bool] = lambda: False, tell: Callable[[Line], None] | None = None
+    ) -> Outcome:
+        """Trains to the end, or until `stop` is true; then saves and validates.
+
+        Args:
+            stop: Asked before every step, on the process that leads.
+            tell: Called with every line of the log as it is written.
+        """
         config, run = self.config, self.place.run
         run.mkdir(parents=True, exist_ok=True)
-        log = RunLog(run / LOG if self.place.replicas.leads else None, self.step)
+        log = RunLog(run / LOG if self.place.replicas.leads else None, self.step, tell)
         save, validate = Alarm(config.checkpoint_s), Alarm(config.validate_s)
         stopped = False
         losses: list[float] = []

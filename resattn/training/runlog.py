@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+Line = dict[str, Any]
 
 
 class RunLog:
@@ -13,10 +16,14 @@ class RunLog:
     Args:
         path: The log, created if absent; None writes nothing (a replica that does not lead).
         step: Steps done so far: later lines, from work lost to a kill, are dropped.
+        tell: Called with every new line.
     """
 
-    def __init__(self, path: Path | None, step: int = 0) -> None:
+    def __init__(
+        self, path: Path | None, step: int = 0, tell: Callable[[Line], None] | None = None
+    ) -> None:
         self._path = path
+        self._tell = tell
         if path is not None and path.exists():
             kept = [line for line in read(path) if line["step"] <= step]
             part = path.with_suffix(".part")
@@ -27,12 +34,14 @@ class RunLog:
         """Appends one line."""
         if self._path is None:
             return
-        line = json.dumps({"event": event, "step": step, **values})
+        line = {"event": event, "step": step, **values}
         with self._path.open("a", encoding="utf-8") as stream:
-            stream.write(line + "\n")
+            stream.write(json.dumps(line) + "\n")
+        if self._tell is not None:
+            self._tell(line)
 
 
-def read(path: Path) -> list[dict[str, Any]]:
+def read(path: Path) -> list[Line]:
     """The lines of a log; a last line cut short by a kill is left out."""
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
     return [json.loads(line) for line in lines if line.endswith("\n")]

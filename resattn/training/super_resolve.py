@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from resattn.config import Json
+from resattn.config import Config, Json
 from resattn.degradation import downscale
 from resattn.models.super_resolve import GatedSr, GatedSrConfig
+from resattn.training.dataset import ImageSet
 from resattn.training.images import crops, draw
 from resattn.training.task import Task
 
@@ -35,6 +36,21 @@ class Pairs:
         return cls(high, torch.cat([downscale(image[None], scale) for image in high]))
 
 
+@dataclass(frozen=True)
+class Settings(Config):
+    """Options of the task: those of the model, and the side of a low-resolution patch."""
+
+    model: GatedSrConfig = field(default_factory=GatedSrConfig)
+    patch: int = 48
+
+
+def make(settings: Settings, train: ImageSet, fold: ImageSet) -> SuperResolveTask:
+    """The task with these settings on these images."""
+    scale = settings.model.scale
+    learn, judge = Pairs.make(train.images, scale), Pairs.make(fold.images, scale)
+    return SuperResolveTask(settings.model, learn, judge, settings.patch)
+
+
 class SuperResolveTask(Task):
     """L1 loss over random patches; validation is PSNR of luma on whole images.
 
@@ -47,6 +63,8 @@ class SuperResolveTask(Task):
 
     name = "super-resolve"
     metric = "psnr_y"
+    architecture = "gated-sr"
+    config: GatedSrConfig
 
     def __init__(self, config: GatedSrConfig, train: Pairs, fold: Pairs, patch: int = 48) -> None:
         self.config = config

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from resattn.config import Json
+from resattn.config import Config, Json
 
 
 class Task(ABC):
@@ -17,10 +17,14 @@ class Task(ABC):
     Attributes:
         name: As on the command line.
         metric: Name of the validation metric that says how good the model is.
+        architecture: Key of `resattn.weights.architectures.ARCHITECTURES`.
+        config: Settings of that architecture.
     """
 
     name: str
     metric: str
+    architecture: str
+    config: Config
 
     @abstractmethod
     def build(self) -> nn.Module:

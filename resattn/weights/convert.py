@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 import sys
 import tempfile
@@ -16,8 +17,9 @@ from torch import Tensor
 from resattn.config import Config
 from resattn.errors import WeightsError
 from resattn.weights import craft_layout, header, unpickle
-from resattn.weights.export import Origin, pack
+from resattn.weights.export import pack
 from resattn.weights.index import Entry
+from resattn.weights.origin import KEY, Origin, described
 
 _TIME_LIMIT_S = 300
 Renamed = tuple[Config, dict[str, Tensor]]
@@ -53,6 +55,24 @@ LAYOUTS: Mapping[str, Layout] = MappingProxyType(
         ),
     }
 )
+
+
+def take(source: Path, name: str) -> tuple[Entry, bytes]:
+    """A file of ours called `name`, from an official checkpoint or from weights trained here.
+
+    Raises:
+        WeightsError: As `convert` says, and as `resattn.weights.load` does for a file of ours.
+    """
+    if source.suffix == ".safetensors" and source.is_file():
+        metadata, tensors = header.parse(source.read_bytes(), source.name)
+        if KEY in metadata:
+            origin = described(metadata, str(source))
+            return pack(tensors, dataclasses.replace(origin, name=name), _stored_type(tensors))
+    return convert(source, name)
+
+
+def _stored_type(tensors: Mapping[str, Tensor]) -> torch.dtype:
+    return next(iter(tensors.values())).dtype if tensors else torch.float32
 
 
 def convert(source: Path, name: str) -> tuple[Entry, bytes]:

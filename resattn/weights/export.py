@@ -3,32 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-import json
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
 
 import safetensors.torch
 import torch
 from torch import Tensor
 
+from resattn.errors import UserError
 from resattn.weights.index import Entry
 from resattn.weights.load import assemble
+from resattn.weights.origin import Origin
 
-
-@dataclass(frozen=True)
-class Origin:
-    """What a file of weights says about itself; the fields are those of `Entry`."""
-
-    name: str
-    task: str
-    architecture: str
-    config: Mapping[str, Any]
-    data: str
-    data_licence: str
-    licence: str
-    command: str
-    metrics: Mapping[str, float] = field(default_factory=dict)
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 def pack(
@@ -42,13 +29,16 @@ def pack(
         dtype: Type they are stored in.
 
     Raises:
+        UserError: The name is not one a file can have everywhere.
         WeightsError: The tensors do not fit the model (E604), or exceed `dtype` (E605).
     """
+    if not _NAME.fullmatch(origin.name):
+        raise UserError(
+            f"{origin.name!r} cannot name weights", "use letters, digits, dots, dashes, underscores"
+        )
     stored = {name: value.detach().cpu().to(dtype).contiguous() for name, value in tensors.items()}
     assemble(origin.architecture, origin.config, stored, origin.name)
-    # The metadata are one text: the library writes a table of them in random order.
-    facts = json.dumps(vars(origin), sort_keys=True, default=dict)
-    data = safetensors.torch.save(stored, {"resattn": facts})
+    data = safetensors.torch.save(stored, origin.to_metadata())
     entry = Entry(
         **vars(origin),
         file=f"{origin.name}.safetensors",

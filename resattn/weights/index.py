@@ -61,7 +61,12 @@ class Entry:
     @property
     def commercial(self) -> bool:
         """Whether the licence allows commercial use."""
-        return "-NC" not in self.licence.upper()
+        return is_commercial(self.licence)
+
+
+def is_commercial(licence: str) -> bool:
+    """Whether a licence, as an SPDX name, allows commercial use."""
+    return "-NC" not in licence.upper()
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,8 @@ from torch import Tensor, nn
 from resattn.errors import WeightsError
 from resattn.weights import header
 from resattn.weights.architectures import architecture
-from resattn.weights.index import Entry, find
+from resattn.weights.index import Entry, find, is_commercial
+from resattn.weights.origin import described
 
 
 @dataclass(frozen=True)
@@ -119,20 +119,11 @@ def _load_file(path: Path, task: str) -> Loaded:
     """A file with its own description in its metadata, as `resattn train` writes it."""
     data = _read(path)
     metadata, tensors = header.parse(data, path.name)
-    try:
-        facts: dict[str, Any] = json.loads(metadata["resattn"])
-        kind, config, made_for = facts["architecture"], facts["config"], facts["task"]
-        licence = str(facts["licence"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise WeightsError(
-            f"{path} does not say which model it is for: {error!r}",
-            "convert it with: resattn weights convert FILE OUT.safetensors",
-            code="E606",
-        ) from error
-    _check_task(str(path), made_for, task)
-    model = assemble(kind, config, tensors, path.name)
-    commercial = "-NC" not in licence.upper()
-    return Loaded(model, task, str(path), hashlib.sha256(data).hexdigest(), licence, commercial)
+    origin = described(metadata, str(path))
+    _check_task(str(path), origin.task, task)
+    model = assemble(origin.architecture, origin.config, tensors, path.name)
+    digest = hashlib.sha256(data).hexdigest()
+    return Loaded(model, task, str(path), digest, origin.licence, is_commercial(origin.licence))
 
 
 def _read(path: Path) -> bytes:

@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from resattn.config import Config
 from resattn.training.config import TrainConfig
 from resattn.training.images import crops, draw
 from resattn.training.loop import Place, Trainer
@@ -23,6 +24,8 @@ from resattn.training.task import Task
 class Deblur(Task):
     name = "deblur"
     metric = "psnr"
+    architecture = "none"
+    config = Config()
 
     def __init__(self, side=32):
         noise = torch.rand(6, 1, side, side, generator=torch.Generator().manual_seed(3))

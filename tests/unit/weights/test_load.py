@@ -9,9 +9,10 @@ from resattn.errors import OutputError, WeightsError
 from resattn.models.super_resolve import GatedSr, GatedSrConfig
 from resattn.weights import index
 from resattn.weights.architectures import ARCHITECTURES, architecture
-from resattn.weights.export import Origin, pack
+from resattn.weights.export import pack
 from resattn.weights.index import Entry, Shelf
 from resattn.weights.load import load, verify
+from resattn.weights.origin import Origin
 
 CONFIG = GatedSrConfig(scale=2, dim=4, blocks=1)
 ORIGIN = Origin(

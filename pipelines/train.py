@@ -1,0 +1,204 @@
+"""From a folder of images to weights that say what they are."""
+
+from __future__ import annotations
+
+import csv
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from resattn.config import Config
+from resattn.device import pick
+from resattn.errors import ResattnError, UserError
+from resattn.io.image import SUFFIXES, read_image
+from resattn.training import runlog
+from resattn.training.config import TrainConfig
+from resattn.training.curve import draw_curve
+from resattn.training.dataset import ImageSet
+from resattn.training.loop import LOG, Outcome, Place, Trainer
+from resattn.training.replicas import Replicas, replicas
+from resattn.training.task import Task
+from resattn.training.tasks import task_kind
+from resattn.weights.export import pack
+from resattn.weights.index import Entry, Shelf
+from resattn.weights.load import load
+from resattn.weights.origin import Origin
+
+_logger = logging.getLogger(__name__)
+
+SOURCES = "INDEX.csv"
+"""Beside the images, optional: columns ``file`` and ``source_file``."""
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What the exported weights say of their origin.
+
+    Attributes:
+        name: Name of the weights.
+        data: What they were trained on.
+        data_licence: Licence of that.
+        licence: Licence of the weights.
+        command: The command that made them.
+    """
+
+    name: str = "mine"
+    data: str = "not stated"
+    data_licence: str = "not stated"
+    licence: str = "not stated"
+    command: str = ""
+
+
+@dataclass(frozen=True)
+class TrainJob:
+    """Everything `train` is asked to do.
+
+    Attributes:
+        task: Key of `resattn.training.tasks.TASKS`.
+        data: Folder of images.
+        run: Folder of the run: log, checkpoint, weights, curve.
+        config: Length, optimiser and bookkeeping.
+        settings: Options of the task.
+        side: Images are cut into squares of this side.
+        folds: Parts the photographs are divided into.
+        fold: The part that validates.
+        device: auto, cpu, cuda or cuda:N.
+        init: Name or file of weights to start from.
+        provenance: What the weights say of themselves.
+    """
+
+    task: str
+    data: Path
+    run: Path
+    config: TrainConfig
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    side: int = 512
+    folds: int = 17
+    fold: int = 0
+    device: str = "auto"
+    init: str | None = None
+    provenance: Provenance = Provenance()
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a run left.
+
+    Attributes:
+        outcome: Steps, metrics and whether the run is finished.
+        weights: File of the weights; None if the run was stopped, or on a replica.
+        entry: Its entry in the index of the run's folder.
+    """
+
+    outcome: Outcome
+    weights: Path | None = None
+    entry: Entry | None = None
+
+
+def train(
+    job: TrainJob,
+    *,
+    stop: Callable[[], bool] = lambda: False,
+    tell: Callable[[runlog.Line], None] | None = None,
+) -> Trained:
+    """Starts or continues a run and, when it is finished, exports its weights.
+
+    Args:
+        job: What to train, on what, where.
+        stop: Asked before every step; true saves and returns.
+        tell: Called with every line of the log.
+
+    Raises:
+        UserError: Unknown task, settings or device, too few images, or another run in the folder.
+        WeightsError: `init` cannot be loaded or is of another model.
+    """
+    device = pick(job.device)
+    with replicas(device) as processes:
+        task = _task(job, processes)
+        init = load(job.init, job.task).model.state_dict() if job.init else None
+        trainer = Trainer(task, job.config, Place(job.run, device, processes), init)
+        outcome = trainer.fit(stop, tell)
+    if not processes.leads:
+        return Trained(outcome)
+    curve = draw_curve(runlog.read(job.run / LOG), task.metric)
+    (job.run / "curve.svg").write_text(curve, encoding="utf-8")
+    if not outcome.finished:
+        return Trained(outcome)
+    entry, data = pack(outcome.weights, _origin(job, task, outcome))
+    return Trained(outcome, Shelf(job.run).put(entry, data), entry)
+
+
+def gather(folder: Path, side: int) -> ImageSet:
+    """Squares of `side` pixels cut from the RGB images of a folder, and their photographs.
+
+    Files that cannot be read or are smaller than a square are left out with a warning.
+
+    Raises:
+        UserError: No image is left.
+    """
+    sources = _sources(folder)
+    squares: list[torch.Tensor] = []
+    names: list[str] = []
+    for path in sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES):
+        cut = list(_squares(path, side))
+        squares += cut
+        names += [sources.get(path.name, path.name)] * len(cut)
+    if not squares:
+        raise UserError(
+            f"no image of at least {side} x {side} pixels in {folder}",
+            "choose another --data, or a smaller --side",
+        )
+    return ImageSet(torch.stack(squares), tuple(names))
+
+
+def _task(job: TrainJob, processes: Replicas) -> Task:
+    kind = task_kind(job.task)
+    try:
+        settings: Config = kind.settings.from_dict(job.settings)
+    except ValueError as error:
+        raise UserError(f"--set: {error}", "see docs/training.md") from error
+    if job.config.batch % processes.count:
+        raise UserError(
+            f"a batch of {job.config.batch} does not divide among {processes.count} processes",
+            f"choose a multiple of {processes.count}",
+        )
+    return kind.make(settings, *gather(job.data, job.side).split(job.folds, job.fold))
+
+
+def _origin(job: TrainJob, task: Task, outcome: Outcome) -> Origin:
+    metrics = {f"{name}, fold {job.fold} of {job.folds}": v for name, v in outcome.metrics.items()}
+    return Origin(
+        **vars(job.provenance),
+        task=task.name,
+        architecture=task.architecture,
+        config=task.config.to_dict(),
+        metrics=metrics,
+    )
+
+
+def _sources(folder: Path) -> dict[str, str]:
+    path = folder / SOURCES
+    if not path.is_file():
+        return {}
+    with path.open(encoding="utf-8", newline="") as stream:
+        return {row["file"]: row["source_file"] for row in csv.DictReader(stream)}
+
+
+def _squares(path: Path, side: int) -> Iterator[torch.Tensor]:
+    try:
+        pixels = read_image(path).pixels
+    except ResattnError as error:
+        _logger.warning("%s is left out: %s", path, error.message)
+        return
+    if pixels.dtype != np.uint8 or min(pixels.shape[1:]) < side:
+        _logger.warning("%s is left out: %s of %s pixels", path, pixels.dtype, pixels.shape[1:])
+        return
+    colour = np.broadcast_to(pixels, (3, *pixels.shape[1:]))
+    for row in range(0, pixels.shape[1] - side + 1, side):
+        for col in range(0, pixels.shape[2] - side + 1, side):
+            yield torch.from_numpy(colour[:, row : row + side, col : col + side].copy())
