@@ -23,6 +23,10 @@ from resattn.tiling import Window
 _STEPS = np.arange(-4, 5) / 2  # PAN pixels
 _HALF = 8  # window of the local correlation
 _MARGIN = 3
+_LEAST = 0.5
+"""Mean correlation a band must reach for its shift to be believed. Bands that show the structures
+of PAN reach .6 to .97; near infrared over vegetation (.04), cirrus (.13) and thermal bands (.45)
+do not, and the maximum then lies anywhere (measured on Landsat 8, 2026-11)."""
 _MOST = 512  # PAN pixels on a side: enough for half a pixel, and seconds instead of minutes
 
 
@@ -39,7 +43,8 @@ def register(
 
     PAN is low-passed with its own MTF and moved over the grid of shifts; the one with the highest
     mean local correlation (16×16 pixels) with the enlarged band wins. Measured on the 512×512 PAN
-    pixels in the middle of the scene.
+    pixels in the middle of the scene. A band that does not look like PAN anywhere takes the median
+    shift of those that do.
 
     Args:
         observer: Grids and gains; its shifts are ignored.
@@ -83,10 +88,16 @@ def _search(
             moved = field((across @ lowered.T).T[inner], _HALF)
             for band, one in enumerate(fields):
                 scores[band, i, j] = correlate(one, moved, _HALF)[counted].mean()
-    best = scores.reshape(len(fields), -1).argmax(axis=1)
-    return tuple(
-        (float(_STEPS[index // len(_STEPS)]), float(_STEPS[index % len(_STEPS)])) for index in best
-    )
+    return _believed(scores.reshape(len(fields), -1))
+
+
+def _believed(scores: Array) -> tuple[tuple[float, float], ...]:
+    """The shift of each band from its scores (B, steps²), row-major in dy and dx."""
+    down, across = np.divmod(scores.argmax(axis=1), len(_STEPS))
+    shifts = np.stack([_STEPS[down], _STEPS[across]], axis=1)
+    sure = scores.max(axis=1) >= _LEAST
+    shifts[~sure] = np.median(shifts[sure], axis=0) if sure.any() else 0.0
+    return tuple((float(dy), float(dx)) for dy, dx in shifts)
 
 
 def _move(shift: float, length: int, *, zeros: bool) -> sparse.csr_array:

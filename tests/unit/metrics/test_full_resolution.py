@@ -340,3 +340,12 @@ def test_samples_beyond_pan_do_not_count(scene):
     np.testing.assert_array_equal(trusted, expected)
     _, moved = observe(fused, Observer(grid, GAINS, ((-2.25, 0.0), (0.0, 0.0))))
     np.testing.assert_array_equal(moved[2], np.zeros(17, dtype=bool))
+
+
+def test_a_band_that_does_not_look_like_pan_takes_the_median_shift(rng):
+    fine = ndimage.gaussian_filter(rng.normal(0, 1, (2, 96, 96)), (0, 1.2, 1.2))
+    pan, other = 500 + 800 * fine
+    truth = ((1.0, -0.5), (1.0, -0.5), (-2.0, 2.0))
+    observer = Observer.of_toolbox((96, 96), 4, (0.3,) * 3, *truth)
+    ms, _ = observe(np.stack([pan, 2 * pan, other]), observer)
+    assert register(observer, pan, ms, pan_gain=0.15).shifts == ((1.0, -0.5),) * 3
