@@ -1,0 +1,1 @@
+"""Wounds in photographs: segmenting, measuring, calibrating, following up."""
