@@ -42,7 +42,8 @@ def pansharpen(
         option(
             "--method",
             metavar="NAME",
-            help="auto, lambda-pnn, mtf-glp-hpm, mtf-glp-fs, mtf-glp, gsa, bdsd, brovey or exp.",
+            help="auto, lambda-pnn, mtf-glp-reg, mtf-glp-hpm, mtf-glp-fs, mtf-glp, gsa, bdsd, "
+            "brovey or exp.",
         ),
     ] = "auto",
     sensor: Annotated[

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from resattn.fusion.pyramid import Optics
+from resattn.fusion.calibration import Calibration, calibrate
 from resattn.fusion.scene import Scene
 from resattn.io.profile import RasterProfile
 from resattn.io.raster_writer import RasterWriter
@@ -112,18 +112,18 @@ def work(config: PansharpenConfig) -> Work:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A scene ready to be fused: readers, camera, measured shifts."""
+    """A scene ready to be fused: its files, its readers, its measured camera."""
 
     files: SceneReader
     scene: Scene
-    optics: Optics
+    calibration: Calibration
 
 
 def _sharpen(item: Item, progress: Progress, *, config: PansharpenConfig) -> Result:
     pan, *ms = item.inputs
     with open_scene(pan, ms, bands=config.band_numbers()) as files:
         prepared = prepare(files, config)
-        choice = choose(config.method, prepared.scene, prepared.optics)
+        choice = choose(config.method, prepared.scene, prepared.calibration.optics)
         profile = _profile(prepared, config, choice.name)
         finish(prepared, choice, profile, item, config, progress)
         outputs = [item.output]
@@ -133,7 +133,7 @@ def _sharpen(item: Item, progress: Progress, *, config: PansharpenConfig) -> Res
     facts = {
         "method": choice.name,
         "sensor": config.camera().name,
-        "band_shifts": prepared.optics.shifts,
+        "band_shifts": prepared.calibration.optics.shifts,
         "ratio": prepared.scene.grid.ratio,
     }
     return Result(item.name, "ok", tuple(outputs), metrics, baselines, facts)
@@ -147,14 +147,11 @@ def prepare(files: SceneReader, config: PansharpenConfig) -> Prepared:
         UserError: The sensor has gains for another number of bands.
     """
     scene = Scene(files.grid, len(files.bands), files.read_pan, files.read_ms)
-    return Prepared(files, scene, _optics(scene, config))
+    return Prepared(files, scene, _calibrated(scene, config))
 
 
-def _optics(scene: Scene, config: PansharpenConfig) -> Optics:
-    optics = Optics.of(config.camera().gains(scene.bands))
-    if not config.registration:
-        return optics
-    return replace(optics, shifts=quality.measured_shifts(scene, config.camera()))
+def _calibrated(scene: Scene, config: PansharpenConfig) -> Calibration:
+    return calibrate(scene, config.camera().gains(scene.bands), register=config.registration)
 
 
 def finish(
@@ -232,14 +229,16 @@ def _measure(
     metrics: dict[str, float] = {}
     baselines: dict[str, dict[str, float]] = {n: {} for n in config.baseline_methods()}
     if config.metrics:
-        metrics |= quality.full_resolution(prepared.scene, prepared.optics, item.output)
+        ruler = quality.Ruler.of(prepared.scene, config.camera())
+        metrics |= ruler.score_file(item.output)
         for method, scores in baselines.items():
-            scores |= quality.full_resolution_of(prepared.scene, prepared.optics, method)
+            baseline = choose(method, prepared.scene, prepared.calibration.optics).fuser
+            scores |= ruler.score(functools.partial(baseline.apply, prepared.scene))
     if item.reference is not None:
         metrics |= quality.against_reference(item.output, item.reference, prepared.scene.grid.ratio)
     if config.wald:
         reduced = wald.reduce(prepared.scene, config.camera())
-        optics = _optics(reduced.scene, config)
+        optics = _calibrated(reduced.scene, config).optics
         metrics |= wald.score(reduced, choose(name, reduced.scene, optics).fuser)
         for method, scores in baselines.items():
             scores |= wald.score(reduced, choose(method, reduced.scene, optics).fuser)

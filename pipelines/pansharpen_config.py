@@ -10,10 +10,10 @@ from resattn.errors import UserError
 from resattn.fusion import sensors
 from resattn.fusion.sensors import Sensor
 
-
-_WITHOUT_EFFECT_ON_PIXELS = frozenset(
-    "save_weights cog preview metrics baselines wald overwrite tile overlap ram threads".split()
-)
+_WITHOUT_EFFECT_ON_PIXELS = {
+    *("save_weights", "cog", "preview", "metrics", "baselines", "wald"),
+    *("overwrite", "tile", "overlap", "ram", "threads"),
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,9 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resattn.errors import ItemError
-from resattn.fusion import classical
 from resattn.fusion.geometry import GridMap
-from resattn.fusion.pyramid import Optics
 from resattn.fusion.scene import Scene
 from resattn.fusion.sensors import Sensor
 from resattn.io.raster import Raster, open_raster
@@ -84,62 +82,66 @@ def _crop(grid: GridMap, window: Window) -> Crop | None:
     return Crop(window, Window(top, left, bottom - top, right - left), part)
 
 
-def measured_shifts(scene: Scene, sensor: Sensor) -> tuple[tuple[float, float], ...]:
-    """(dy, dx) of each band against its nominal place, PAN pixels, from the middle of the scene.
+@dataclass(frozen=True, slots=True)
+class Ruler:
+    """What every result of one scene is scored with: the camera and the shifts of its bands.
 
-    Raises:
-        ItemError: No pixel there is valid in both images.
+    The shifts are measured on the inputs by the search that published scores use, whatever a
+    method itself measured or corrected.
     """
-    overlap = scene.grid.overlap
-    height, width = min(CROP, overlap.height), min(CROP, overlap.width)
-    middle = Window(
-        overlap.row + (overlap.height - height) // 2,
-        overlap.col + (overlap.width - width) // 2,
-        height,
-        width,
-    )
-    crop = _crop(scene.grid, middle)
-    if crop is None:
-        return ((0.0, 0.0),) * scene.bands
-    pan, pan_valid = scene.read_pan(crop.pan)
-    ms, ms_valid = scene.read_ms(crop.ms)
-    gains = sensor.gains(scene.bands)
-    observer = Observer(crop.grid, gains, ((0.0, 0.0),) * scene.bands)
-    return register(observer, pan, ms, sensor.pan_gain, valid=pan_valid, ms_valid=ms_valid).shifts
 
+    scene: Scene
+    gains: tuple[float, ...]
+    shifts: tuple[tuple[float, float], ...]
 
-def full_resolution(scene: Scene, optics: Optics, output: Path) -> dict[str, float]:
-    """Scores of a written result that need no truth."""
-    with open_raster(output) as raster:
-
-        def read(window: Window) -> tuple[Pixels, Mask]:
-            return raster.read(window).astype(np.float32), raster.valid(window)
-
-        return _full(scene, optics, read)
-
-
-def full_resolution_of(scene: Scene, optics: Optics, method: str) -> dict[str, float]:
-    """The same scores for a classical method, computed where it is scored and nowhere else."""
-    model = classical.fit(method, scene, optics)
-    return _full(scene, optics, lambda window: model.apply(scene, window))
-
-
-def _full(scene: Scene, optics: Optics, fused: Fused) -> dict[str, float]:
-    rows = []
-    for crop in crops(scene.grid):
-        pixels, valid = fused(crop.pan)
+    @classmethod
+    def of(cls, scene: Scene, sensor: Sensor) -> Ruler:
+        """The ruler of a scene, its shifts taken from the middle."""
+        gains = sensor.gains(scene.bands)
+        plain = ((0.0, 0.0),) * scene.bands
+        crop = _crop(scene.grid, _middle(scene.grid.overlap))
+        if crop is None:
+            return cls(scene, gains, plain)
         pan, pan_valid = scene.read_pan(crop.pan)
         ms, ms_valid = scene.read_ms(crop.ms)
-        known = valid & pan_valid
-        if not known.any() or not ms_valid.any():
-            continue
-        observer = Observer(crop.grid, optics.ms_gains, optics.shifts)
-        rows.append(
-            evaluate_full(
-                np.where(known, pixels, 0), pan, ms, observer, valid=known, ms_valid=ms_valid
-            )
+        observer = register(
+            Observer(crop.grid, gains, plain),
+            pan,
+            ms,
+            sensor.pan_gain,
+            valid=pan_valid,
+            ms_valid=ms_valid,
         )
-    return _mean(rows)
+        return cls(scene, gains, observer.shifts)
+
+    def score_file(self, output: Path) -> dict[str, float]:
+        """Full-resolution scores of a written result."""
+        with open_raster(output) as raster:
+
+            def read(window: Window) -> tuple[Pixels, Mask]:
+                return raster.read(window).astype(np.float32), raster.valid(window)
+
+            return self.score(read)
+
+    def score(self, fused: Fused) -> dict[str, float]:
+        """Full-resolution scores of anything that gives fused windows."""
+        rows = []
+        for crop in crops(self.scene.grid):
+            pixels, valid = fused(crop.pan)
+            pan, pan_valid = self.scene.read_pan(crop.pan)
+            ms, ms_valid = self.scene.read_ms(crop.ms)
+            known = valid & pan_valid
+            if known.any() and ms_valid.any():
+                observer = Observer(crop.grid, self.gains, self.shifts)
+                image = np.where(known, pixels, 0)
+                rows.append(evaluate_full(image, pan, ms, observer, valid=known, ms_valid=ms_valid))
+        return _mean(rows)
+
+
+def _middle(area: Window) -> Window:
+    height, width = min(CROP, area.height), min(CROP, area.width)
+    top, left = area.row + (area.height - height) // 2, area.col + (area.width - width) // 2
+    return Window(top, left, height, width)
 
 
 def against_reference(output: Path, reference: Path, ratio: float) -> dict[str, float]:

@@ -17,6 +17,7 @@ import rasterio
 from rasterio.transform import from_origin
 from scipy import ndimage
 
+from resattn.pipelines.fusers import METHODS
 from resattn.pipelines.pansharpen import pansharpen
 from tests.scenes import make_scene, truth_image, write
 
@@ -51,8 +52,14 @@ def test_it_is_nearer_to_the_truth_than_interpolation(resattn, tmp_path):
     assert rmse(out, scene.truth) < 0.8 * np.sqrt(np.mean((plain - scene.truth) ** 2))
 
 
+def test_help_names_every_method(resattn):
+    page = " ".join(resattn("pansharpen", "--help").out.split())
+    assert [method for method in METHODS if method not in page] == []
+
+
 @pytest.mark.parametrize(
-    "method", ["exp", "brovey", "gsa", "mtf-glp", "mtf-glp-fs", "mtf-glp-hpm", "bdsd"]
+    "method",
+    ["exp", "brovey", "gsa", "mtf-glp", "mtf-glp-fs", "mtf-glp-hpm", "mtf-glp-reg", "bdsd"],
 )
 def test_every_classical_method_runs(resattn, tmp_path, method):
     scene = make_scene(tmp_path, side=64)
