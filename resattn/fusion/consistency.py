@@ -54,7 +54,7 @@ def consistent(
     if strength == 0:
         return guess(window)
     damping = (1.0 - strength) / strength
-    covers = [pyramid.ms_cover(window)]
+    covers = [pyramid.interpolated(window)]
     for _ in range(STEPS - 1):
         covers.append(pyramid.clip_ms(covers[-1].grown(REACH)))
     widest = covers[-1]

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from resattn.fusion.mtf import SIZE, low_pass_rows
+from resattn.fusion.mtf import low_pass_rows
 from resattn.fusion.resample import REACH, filled, interpolate, interpolation_rows
 from resattn.fusion.scene import Scene
 from resattn.fusion.taps import Image, Mask, Rows, convolve, filter_axes
@@ -157,11 +157,13 @@ class Pyramid:
         return out
 
     def ms_cover(self, window: Window) -> Window:
-        """MS samples read for a PAN window: interpolation of every band and filling of nodata."""
-        spans = [
-            span_of(*self._interpolation(window, s)) for s in dict.fromkeys(self.optics.shifts)
-        ]
-        return self.clip_ms(union(spans).grown(REACH))
+        """MS samples read for a PAN window: under its interpolation, or to fill those from."""
+        return self.clip_ms(self.interpolated(window).grown(REACH))
+
+    def interpolated(self, window: Window) -> Window:
+        """MS samples under the interpolation of every band of a PAN window."""
+        shifts = dict.fromkeys(self.optics.shifts)
+        return union([span_of(*self._interpolation(window, shift)) for shift in shifts])
 
     def clip_ms(self, window: Window) -> Window:
         """The part of an MS window that lies inside the image."""
@@ -174,15 +176,6 @@ class Pyramid:
     def pan_cover(self, cover: Window) -> Window:
         """PAN pixels under the reduction to an MS window."""
         return union([span_of(*self._reduction(cover, g, s)) for g, s in self.optics.groups])
-
-    @property
-    def halo(self) -> int:
-        """PAN pixels around a window that its result depends on, at most."""
-        scale = max(self.scene.grid.scale_y, self.scene.grid.scale_x)
-        farthest = max(abs(value) for shift in self.optics.shifts for value in shift)
-        return int(np.ceil(2 * REACH * scale + farthest + SIZE // 2 + scale)) * (
-            1 if self.optics.softness is None else 2
-        )
 
     def _interpolation(self, window: Window, shift: Shift) -> tuple[Rows, Rows]:
         grid = self.scene.grid.shifted(*shift)

@@ -17,7 +17,7 @@ Reader: TypeAlias = Callable[[Window], tuple[Image, Mask]]
 """Samples and validity of a window that lies inside the image."""
 
 _FIT_SIDE = 512
-_FIT_WINDOWS = 36
+_FIT_WINDOWS = 16
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,13 +63,15 @@ def mirror(index: NDArray[np.int64], length: int) -> NDArray[np.int64]:
     return folded
 
 
-def filter_axes(image: Image, rows: Rows, cols: Rows) -> Image:
+def filter_axes(image: Image, rows: Rows, cols: Rows, *, reducing: bool = False) -> Image:
     """Both filters applied to an image cut to `rows.start:rows.stop`, `cols.start:cols.stop`.
 
     Args:
         image: (..., H, W) with H and W the spans of `rows` and `cols`.
         rows: Weights along the vertical axis.
         cols: Weights along the horizontal axis.
+        reducing: Vertical pass first, which is cheaper where outputs are fewer than inputs. The
+            order changes the last bits, so it is the caller's and does not depend on sizes.
 
     Returns:
         (..., number of row outputs, number of column outputs), float32.
@@ -81,15 +83,25 @@ def filter_axes(image: Image, rows: Rows, cols: Rows) -> Image:
             f"and columns over {cols.matrix.shape[1]} samples"
         )
     stack = image.reshape(-1, height, width).astype(np.float32, copy=False)
-    bands = stack.shape[0]
-    # Horizontal pass first: it runs over the smaller array when the filter enlarges. Sparse
-    # products want the filtered axis first, the others flattened behind it.
-    flat = np.ascontiguousarray(stack.transpose(2, 0, 1)).reshape(width, -1)
-    wide = (cols.matrix @ flat).reshape(-1, bands, height)
-    flat = np.ascontiguousarray(wide.transpose(2, 1, 0)).reshape(height, -1)
-    tall = (rows.matrix @ flat).reshape(-1, bands, wide.shape[0])
-    result = np.ascontiguousarray(tall.transpose(1, 0, 2))
+    if reducing:
+        result = _horizontal(_vertical(stack, rows), cols)
+    else:
+        result = _vertical(_horizontal(stack, cols), rows)
     return result.reshape(*image.shape[:-2], *result.shape[1:])
+
+
+def _vertical(stack: Image, rows: Rows) -> Image:
+    """(B, H, W) filtered down the columns. Sparse products want that axis first, flat behind it."""
+    bands, height, width = stack.shape
+    flat = np.ascontiguousarray(stack.transpose(1, 0, 2)).reshape(height, -1)
+    return np.ascontiguousarray((rows.matrix @ flat).reshape(-1, bands, width).transpose(1, 0, 2))
+
+
+def _horizontal(stack: Image, cols: Rows) -> Image:
+    """(B, H, W) filtered along the rows."""
+    bands, height, width = stack.shape
+    flat = np.ascontiguousarray(stack.transpose(2, 0, 1)).reshape(width, -1)
+    return np.ascontiguousarray((cols.matrix @ flat).reshape(-1, bands, height).transpose(1, 2, 0))
 
 
 def convolve(
@@ -102,7 +114,7 @@ def convolve(
     invalid sample the result is bit-equal to the unmasked one. For filters whose weights sum to 1.
     """
     if valid is None or valid.all():
-        return filter_axes(image, rows, cols), None
+        return filter_axes(image, rows, cols, reducing=True), None
     clean = np.where(valid, image, np.float32(0))
     touched = filter_axes((~valid).astype(np.float32), rows, cols) != 0
     present = filter_axes(valid.astype(np.float32), rows, cols)
