@@ -14,7 +14,7 @@ import numpy as np
 from resattn.io.metadata import Metadata
 from tests.faults.odd_images import ARCHIVE, decide
 
-MUTANTS = int(os.environ.get("RESATTN_FUZZ", "1500"))
+MUTANTS = int(os.environ.get("RESATTN_FUZZ", "800"))
 INTERESTING = np.array([0, 1, 127, 128, 255], np.uint8)
 
 

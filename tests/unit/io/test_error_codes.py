@@ -6,8 +6,6 @@ import ast
 import re
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).resolve().parents[3]
 
 
@@ -39,6 +37,5 @@ def test_no_code_is_listed_twice() -> None:
     assert len(listed) == len(set(listed))
 
 
-@pytest.mark.parametrize("code", ["E301", "E305", "E308", "E401", "E403", "E404", "E501"])
-def test_the_codes_of_the_fault_catalogue_are_in_use(code: str) -> None:
-    assert code in codes_in_source()
+def test_the_codes_of_the_fault_catalogue_are_in_use() -> None:
+    assert codes_in_source() >= {"E301", "E305", "E308", "E401", "E403", "E404", "E501"}
