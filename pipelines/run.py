@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from resattn.errors import ItemError, ResattnError, ResourceError
+from resattn.io.atomic import remove_stale
 from resattn.pipelines.plan import Item, Plan
 from resattn.pipelines.progress import Progress
 from resattn.pipelines.result import Result
@@ -22,8 +23,10 @@ def execute(plan: Plan, work: Work, progress: Progress) -> Iterator[Result]:
 
     An expected failure of an item becomes a ``failed`` result and the loop goes on; so does a
     defect of ours, with its traceback in the log. KeyboardInterrupt and SIGTERM pass through: the
-    writers remove their temporary files on the way.
+    writers remove their temporary files on the way. Those of runs that were killed go first.
     """
+    for folder in sorted({item.output.parent for item in plan.items}):
+        remove_stale(folder)
     for item in plan.skipped:
         yield Result(item.name, "skipped", (item.output,))
     with progress.items(len(plan.items)):

@@ -152,16 +152,22 @@ def temporary_name(target: Path, purpose: str = "") -> Path:
 def remove_stale(folder: Path) -> list[Path]:
     """Remove the temporaries that killed runs on this machine left in `folder`; returns them.
 
-    Temporaries of processes that still run, or of other machines, are left alone.
+    Temporaries of processes that still run, or of other machines, are left alone; so is one that
+    cannot be removed, with a warning, since nothing depends on it.
     """
     pattern = re.compile(rf"\.part-{re.escape(_host())}-(\d+)[^/]*$")
     removed = []
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            match = pattern.search(entry.name)
-            if match and not _is_running(int(match[1])):
-                Path(entry.path).unlink(missing_ok=True)
-                removed.append(Path(entry.path))
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                match = pattern.search(entry.name)
+                if match and not _is_running(int(match[1])):
+                    Path(entry.path).unlink(missing_ok=True)
+                    removed.append(Path(entry.path))
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        logger.warning("could not tidy up %s: %s", shown(folder), error)
     return removed
 
 

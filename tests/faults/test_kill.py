@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
+
+from resattn.io.atomic import temporary_name
+from resattn.pipelines.plan import Item, Plan
+from resattn.pipelines.progress import Progress
+from resattn.pipelines.result import Result
+from resattn.pipelines.run import execute
 
 SCRIPT = """
 import os, random, signal, sys, time
@@ -77,3 +84,21 @@ def test_f22_kills_leave_no_damaged_file_and_no_leftover(tmp_path: Path) -> None
     leftovers, files = map(int, done.stdout.split())
     assert leftovers > 0, "no kill hit a write: the test proves nothing"
     assert files > 0
+
+
+def test_f22_the_next_run_removes_what_a_killed_one_left(tmp_path: Path) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", "import os; print(os.getpid())"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    mine = temporary_name(tmp_path / "a.tif")
+    left = mine.with_name(mine.name.replace(str(os.getpid()), ended.stdout.strip()))
+    left.write_bytes(b"half")
+    item = Item("b", (), tmp_path / "b.tif")
+    missing = Item("c", (), tmp_path / "not yet" / "c.tif")
+    plan = Plan((item, missing))
+    results = list(execute(plan, lambda one, _: Result(one.name, "ok"), Progress(enabled=False)))
+    assert [one.status for one in results] == ["ok", "ok"]
+    assert list(tmp_path.iterdir()) == []
