@@ -26,7 +26,7 @@ app = verb_app()
 
 @app.command()
 def train(
-    task: Annotated[str, typer.Argument(help="super-resolve.", show_default=False)],
+    task: Annotated[str, typer.Argument(help="super-resolve or segment-wound.", show_default=False)],
     *,
     data: Annotated[Path, option("--data", metavar="FOLDER", help="Images to learn from.")],
     run: Annotated[

@@ -28,6 +28,7 @@ from resattn.weights.export import pack
 from resattn.weights.index import Entry, Shelf
 from resattn.weights.load import load
 from resattn.weights.origin import Origin
+from resattn.wound.dataset import read_photos
 
 _logger = logging.getLogger(__name__)
 
@@ -167,7 +168,8 @@ def _task(job: TrainJob, processes: Replicas) -> Task:
             f"a batch of {job.config.batch} does not divide among {processes.count} processes",
             f"choose a multiple of {processes.count}",
         )
-    return kind.make(settings, *gather(job.data, job.side).split(job.folds, job.fold))
+    read = read_photos if job.task == "segment-wound" else gather
+    return kind.make(settings, *read(job.data, job.side).split(job.folds, job.fold))
 
 
 def _origin(job: TrainJob, task: Task, outcome: Outcome) -> Origin:

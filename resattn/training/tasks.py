@@ -9,7 +9,7 @@ from typing import Any
 
 from resattn.config import Config, unknown
 from resattn.errors import UserError
-from resattn.training import super_resolve
+from resattn.training import super_resolve, wound
 from resattn.training.dataset import ImageSet
 from resattn.training.task import Task
 
@@ -28,7 +28,10 @@ class TaskKind:
 
 
 TASKS: Mapping[str, TaskKind] = MappingProxyType(
-    {"super-resolve": TaskKind(super_resolve.Settings, super_resolve.make)}
+    {
+        "segment-wound": TaskKind(wound.Settings, wound.make),
+        "super-resolve": TaskKind(super_resolve.Settings, super_resolve.make),
+    }
 )
 
 

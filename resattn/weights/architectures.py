@@ -13,6 +13,7 @@ from resattn.config import Config, unknown
 from resattn.errors import WeightsError
 from resattn.models.craft import Craft, CraftConfig
 from resattn.models.super_resolve import GatedSr, GatedSrConfig
+from resattn.models.wound_unet import WoundUNet, WoundUNetConfig
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ ARCHITECTURES: Mapping[str, Architecture] = MappingProxyType(
     {
         "craft": Architecture(CraftConfig, Craft),
         "gated-sr": Architecture(GatedSrConfig, GatedSr),
+        "wound-unet": Architecture(WoundUNetConfig, WoundUNet),
     }
 )
 

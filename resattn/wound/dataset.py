@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -11,54 +10,51 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from resattn.errors import UserError
-from resattn.io.image import read_image
-from resattn.training.wound import Photos
+from resattn.io.image import SUFFIXES, read_image
+from resattn.training.dataset import ImageSet
+from resattn.training.wound import scenes
 from resattn.wound.photo import read_rgb
 
+MASK_FOLDERS = ("masks", "labels")
 
-def read_photos(
-    images: Path, masks: Path, *, names: Iterable[str] | None = None, side: int = 512
-) -> Photos:
-    """Photographs with their masks, paired by stem, scaled to fit a black square.
+
+def read_photos(folder: Path, side: int = 512) -> ImageSet:
+    """Photographs and masks as (N, 4, side, side), scaled to fit a black square.
 
     Args:
-        images: Folder of photographs, PNG, JPEG or WebP; EXIF orientation is applied.
-        masks: Folder of masks, any value but zero inside wounds.
-        names: File names, with any suffix, to take; all by default. A list of names is how a
-            split is kept.
+        folder: Holds ``images`` and ``masks`` (or ``labels``), paired by stem: PNG, JPEG or WebP,
+            any mask value but zero inside wounds. EXIF orientation is applied.
         side: Pixels of the square; smaller photographs are not enlarged.
 
     Raises:
-        UserError: E206 if a photograph has no mask or a mask another shape, E203 if there are no
-            photographs, E202 if a listed one is absent.
+        UserError: E202 if a folder is missing, E203 if there are no photographs, E206 if one has
+            no mask or a mask another shape.
         ItemError: A file cannot be read.
     """
-    found = _by_stem(images)
+    found = _by_stem(folder / "images")
+    masks = next((folder / n for n in MASK_FOLDERS if (folder / n).is_dir()), folder / "masks")
     labels = _by_stem(masks)
-    stems = sorted(found) if names is None else [Path(name).stem for name in names]
-    absent = [stem for stem in stems if stem not in found]
-    if absent:
-        raise UserError(f"{images} has no photograph {absent[0]}", "mend the list", code="E202")
-    if not stems:
-        raise UserError(f"{images} holds no photographs", "name another folder", code="E203")
-    unpaired = [stem for stem in stems if stem not in labels]
+    if not found:
+        raise UserError(f"{folder}/images holds no photographs", "name another folder", code="E203")
+    unpaired = [stem for stem in found if stem not in labels]
     if unpaired:
         raise UserError(
             f"{len(unpaired)} photographs have no mask in {masks}, the first is {unpaired[0]}",
             "name masks like their photographs",
             code="E206",
         )
-    pairs = [_pair(found[stem], labels[stem], side) for stem in stems]
-    return Photos(*(torch.stack(part) for part in zip(*pairs, strict=True)))
+    photos = torch.stack([_pair(found[stem], labels[stem], side) for stem in found])
+    return ImageSet(photos, scenes(photos[:, :3]))
 
 
 def _by_stem(folder: Path) -> dict[str, Path]:
     if not folder.is_dir():
         raise UserError(f"{folder} is not a folder", "check the path", code="E202")
-    return {path.stem: path for path in sorted(folder.iterdir()) if path.name[0] != "."}
+    files = (path for path in sorted(folder.iterdir()) if path.suffix.lower() in SUFFIXES)
+    return {path.stem: path for path in files if not path.name.startswith(".")}
 
 
-def _pair(photo: Path, mask: Path, side: int) -> tuple[Tensor, Tensor]:
+def _pair(photo: Path, mask: Path, side: int) -> Tensor:
     pixels, _ = read_rgb(photo)
     label = read_image(mask).pixels.max(0, keepdims=True) > 0
     if pixels.shape[1:] != label.shape[1:]:
@@ -70,9 +66,8 @@ def _pair(photo: Path, mask: Path, side: int) -> tuple[Tensor, Tensor]:
         )
     image = torch.from_numpy(pixels)
     area = torch.from_numpy(label.astype(np.uint8))
-    return _fitted(image.float(), side).round().to(torch.uint8), (
-        _fitted(area.float(), side) >= 0.5
-    ).to(torch.uint8)
+    bands = _fitted(image.float(), side).round(), (_fitted(area.float(), side) >= 0.5).float()
+    return torch.cat(bands).to(torch.uint8)
 
 
 def _fitted(image: Tensor, side: int) -> Tensor:

@@ -9,10 +9,12 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from resattn.errors import UserError
 from resattn.models.wound_unet import WoundUNetConfig
 from resattn.training.config import TrainConfig
+from resattn.training.dataset import ImageSet
 from resattn.training.loop import Place, Trainer
-from resattn.training.wound import LossWeights, Photos, WoundSettings, WoundTask, folds, mask_loss
+from resattn.training.wound import LossWeights, Settings, WoundTask, make, mask_loss, scenes
 from resattn.training.wound_views import Views, basins, recoloured, relit, view
 
 TINY = WoundUNetConfig(
@@ -39,7 +41,8 @@ def wounds(count=6, side=96, seed=1):
     red = torch.tensor([150, 30, 40]).view(1, 3, 1, 1)
     shade = 40 * torch.rand(count, 3, 6, 6, generator=random)
     images = torch.where(masks > 0, red, skin) + F.interpolate(shade, size=(side, side))
-    return Photos(images.clamp(0, 255).to(torch.uint8), masks)
+    photos = torch.cat([images.clamp(0, 255).to(torch.uint8), masks], 1)
+    return ImageSet(photos, tuple(map(str, range(count))))
 
 
 @pytest.mark.parametrize("scale", [0.5, 1.0, 2.0])
@@ -123,7 +126,7 @@ def test_basins_equal_walking_downhill_by_hand():
 
 def test_recolouring_spares_the_wound():
     photos = wounds()
-    images, masks = photos.images.float() / 255, photos.masks.float()
+    images, masks = photos.images[:, :3].float() / 255, photos.images[:, 3:].float()
     always = Views(chance=1.0)
     changed = (recoloured(images, masks, always, generator()) - images).abs().amax(1, keepdim=True)
     core = F.avg_pool2d(masks, 9, 1, 4) == 1
@@ -145,28 +148,17 @@ def test_the_loss_wants_the_mask_and_an_empty_mask_where_there_is_none():
     assert of(target, torch.zeros_like(target)) > 0.8
 
 
-def test_folds_keep_scenes_together_and_spread_the_empty():
-    photos = wounds(12)
-    noisy = (photos.images[3:5].int() + torch.randint(-3, 4, (2, 3, 96, 96))).clamp(0, 255)
-    masks = torch.cat([photos.masks, photos.masks[3:5]])
-    masks[[0, 1, 2]] = 0
-    photos = Photos(torch.cat([photos.images, noisy.to(torch.uint8)]), masks)
-    dealt = folds(photos, 3)
-    assert sorted(i for fold in dealt for i in fold) == list(range(14))
-    for one, twin in ((3, 12), (4, 13)):
-        assert any(one in fold and twin in fold for fold in dealt)
-    assert all(sum(not bool(masks[i].any()) for i in fold) == 1 for fold in dealt)
-    assert folds(photos, 3) == dealt != folds(photos, 3, seed=1)
-
-
-def test_too_few_scenes_are_refused():
-    photos = wounds(2)
-    with pytest.raises(ValueError, match="show 2 scenes: too few for 5"):
-        folds(photos)
+def test_twins_are_one_scene_and_stay_on_one_side():
+    images = wounds(12).images[:, :3]
+    noise = torch.randint(-3, 4, (2, 3, 96, 96), generator=generator())
+    twins = (images[3:5].int() + noise).clamp(0, 255).to(torch.uint8)
+    names = scenes(torch.cat([images, twins]))
+    assert (names[3], names[4]) == (names[12], names[13])
+    assert len(set(names)) == 12
 
 
 def test_a_short_run_learns_to_find_the_discs(tmp_path):
-    settings = WoundSettings(model=TINY, patch=64, views=Views(scale=(0.7, 1.4)))
+    settings = Settings(model=TINY, patch=64, views=Views(scale=(0.7, 1.4)))
     photos = wounds(6)
     task = WoundTask(settings, photos, photos)
     config = TrainConfig(steps=45, batch=4, lr=5e-3, ema=0.9, warmup=5)
@@ -177,25 +169,23 @@ def test_a_short_run_learns_to_find_the_discs(tmp_path):
 
 
 def test_a_step_depends_on_its_generator_alone():
-    task = WoundTask(WoundSettings(model=TINY, patch=32), wounds(), wounds())
+    task = WoundTask(Settings(model=TINY, patch=32), wounds(), wounds())
     first, second = task.sample(3, generator(7)), task.sample(3, generator(7))
     assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
     assert [tuple(t.shape) for t in first] == [(3, 3, 32, 32), (3, 1, 32, 32)]
 
 
 def test_facts_tell_settings_and_data_apart():
-    base = WoundTask(WoundSettings(model=TINY), wounds(), wounds())
-    other_data = WoundTask(WoundSettings(model=TINY), wounds(seed=2), wounds())
-    other_loss = WoundTask(
-        WoundSettings(model=TINY, weights=LossWeights(dice=0.5)), wounds(), wounds()
-    )
+    base = WoundTask(Settings(model=TINY), wounds(), wounds())
+    other_data = WoundTask(Settings(model=TINY), wounds(seed=2), wounds())
+    other_loss = WoundTask(Settings(model=TINY, weights=LossWeights(dice=0.5)), wounds(), wounds())
     texts = {str(task.facts()) for task in (base, other_data, other_loss)}
     assert len(texts) == 3
 
 
-def test_photos_refuse_what_does_not_match():
-    good = wounds()
-    with pytest.raises(ValueError, match="masks"):
-        Photos(good.images, good.masks[:2])
-    with pytest.raises(ValueError, match="not uint8"):
-        Photos(good.images.float(), good.masks)
+def test_images_without_masks_are_refused():
+    bare = ImageSet(torch.zeros(2, 3, 32, 32, dtype=torch.uint8), ("a", "b"))
+    with pytest.raises(UserError, match="3 bands instead of red, green, blue and mask"):
+        make(Settings(), bare, bare)
+    with pytest.raises(ValueError, match="lite0's, not residual's"):
+        Settings(model=TINY, published=True)
