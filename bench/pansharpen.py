@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.colour import colour_shift
-from bench.pansharpen_bars import Verdict, verdicts
+from bench.pansharpen_bars import Verdict, colour_verdict, verdicts
 from bench.pansharpen_scenes import Full, Scene, scenes
 from bench.peers import ADAPTED, CLASSICAL, PEERS, Run, read_on, run
 from resattn.metrics.table import METRICS
@@ -43,6 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             report["scenes"][scene.name] = rows
             table = {name: row["scores"] for name, row in rows.items() if row["scores"]}
             judged = list(verdicts(scene.name, table))
+            shifts = {name: row["colour_shift"] for name, row in rows.items()}
+            judged += filter(None, [colour_verdict(scene.name, shifts)])
             report["bars"] += [asdict(verdict) for verdict in judged]
             _print_scene(scene, rows)
             _print_verdicts(judged)

@@ -84,6 +84,20 @@ def verdicts(scene: str, table: Table) -> Iterator[Verdict]:
             yield _judge(bar, table, f"no worse than {rival}")
 
 
+def colour_verdict(scene: str, shifts: Mapping[str, tuple[float, float] | None]) -> Verdict | None:
+    """Whether `auto` puts the colours where the georeference has them; None where there is none.
+
+    The numbers are the larger of both shifts, in PAN pixels.
+    """
+    sizes = {name: max(map(abs, shift)) for name, shift in shifts.items() if shift is not None}
+    if not sizes:
+        return None
+    ours = sizes.get(OURS, nan)
+    classical = min((sizes[name] for name in CLASSICAL if name in sizes), default=nan)
+    peers = {name: sizes[name] for name in PEERS if name in sizes}
+    return Verdict(scene, "colour shift = 0", ours, classical, peers, ours == 0, ours == 0)
+
+
 def primary(table: Table) -> tuple[str, ...]:
     """The scores that decide between methods, by what was measured."""
     reduced = any("ergas" in row for row in table.values())

@@ -14,8 +14,9 @@ from scipy import ndimage
 
 from bench import peers
 from bench.colour import colour_shift
-from bench.pansharpen_bars import BARS, verdicts
+from bench.pansharpen_bars import BARS, colour_verdict, verdicts
 from bench.pansharpen_scenes import Full
+from bench.pansharpen_speed import made_scene
 from resattn.fusion.geometry import GridMap
 from resattn.metrics.consistency import observe
 from resattn.metrics.observe import Observer
@@ -51,6 +52,13 @@ def test_better_than_all_is_strict():
     named = {v.text: v.passed for v in verdicts("landsat8_a_wald", rows)}
     assert [passed for text, passed in named.items() if "better than" in text] == [False, False]
     assert [passed for text, passed in named.items() if "no worse" in text] == [True, True]
+
+
+def test_the_colour_bar_asks_for_no_shift_at_all():
+    off = colour_verdict("a", {"auto": (0.0, -0.5), "otb rcs": (0.0, 0.0), "gsa": None})
+    assert (off.passed, off.ours, dict(off.peers)) == (False, 0.5, {"otb rcs": 0.0})
+    assert colour_verdict("a", {"auto": (0.0, 0.0)}).passed
+    assert colour_verdict("a", {"auto": None, "gsa": None}) is None
 
 
 def test_a_command_is_measured_without_the_memory_of_the_harness(tmp_path):
@@ -110,6 +118,14 @@ def test_the_colour_shift_is_found(rng, moved):
         truth,
     )
     assert colour_shift(colour, np.ones((48, 48), dtype=bool), scene) == moved
+
+
+def test_the_made_scene_is_a_pair_on_one_ground(tmp_path):
+    files = made_scene(tmp_path, 1028)
+    with rasterio.open(files.pan) as pan, rasterio.open(files.ms) as ms:
+        assert (pan.count, pan.height, ms.count, ms.height) == (1, 1028, 8, 257)
+        assert pan.bounds == ms.bounds
+        assert 0 < pan.read().min() <= pan.read().max() < 2048
 
 
 @pytest.fixture
