@@ -53,7 +53,7 @@ def train(
     ] = 512,
     folds: Annotated[
         int, option("--folds", metavar="N", min=2, help="Parts the photographs fall into.")
-    ] = 17,
+    ] = 16,
     fold: Annotated[
         int, option("--fold", metavar="N", min=0, help="The part that validates, from 0.")
     ] = 0,

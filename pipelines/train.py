@@ -79,7 +79,7 @@ class TrainJob:
     config: TrainConfig
     settings: Mapping[str, Any] = field(default_factory=dict)
     side: int = 512
-    folds: int = 17
+    folds: int = 16
     fold: int = 0
     device: str = "auto"
     init: str | None = None
