@@ -48,8 +48,19 @@ _SETTINGS = {
 
 @contextmanager
 def environment(**settings: str | int) -> Iterator[None]:
-    """GDAL's settings for the calls inside the block; 0.1 ms to enter."""
-    with rasterio.Env(**(_SETTINGS | settings)), warnings.catch_warnings():
+    """GDAL's settings for the calls inside the block, in this thread; 0.1 ms to enter."""
+    with rasterio.Env(**(_SETTINGS | settings)):
+        yield
+
+
+@contextmanager
+def opening(**settings: str | int) -> Iterator[None]:
+    """`environment` for calls that open or create a file.
+
+    rasterio warns there of a missing georeference, which `RasterInfo.georeferenced` says without a
+    warning. Reads and writes do without this, because warning filters belong to all threads.
+    """
+    with environment(**settings), warnings.catch_warnings():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
         yield
 

@@ -7,6 +7,7 @@ Everything about a file that an output must keep (georeference, nodata, names, t
 from __future__ import annotations
 
 import base64
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from rasterio.rpc import RPC
 
 from resattn.errors import ItemError
 from resattn.io.faultpoints import reach
-from resattn.io.gdal import DRIVERS, GDAL_ERRORS, environment, gdal_path, reason
+from resattn.io.gdal import DRIVERS, GDAL_ERRORS, environment, gdal_path, opening, reason
 from resattn.io.headers import Format, Header
 from resattn.io.names import shown
 from resattn.io.sniff import Limits, check_size, identify, local_path
@@ -86,10 +87,14 @@ class RasterInfo:
 
 
 class Raster:
-    """An open raster; made by `open_raster`. Bands count from 1, as in every GDAL tool."""
+    """An open raster; made by `open_raster`. Bands count from 1, as in every GDAL tool.
+
+    Threads may share one; they read in turns, since a GDAL dataset serves one thread at a time.
+    """
 
     def __init__(self, dataset: DatasetReader, info: RasterInfo) -> None:
         self._dataset = dataset
+        self._turn = threading.Lock()
         self.info = info
 
     def read(
@@ -166,7 +171,7 @@ class Raster:
         return inside
 
     def _read_inside(self, window: Window, bands: list[int]) -> Pixels:
-        with _reporting(self.info.path):
+        with self._calling():
             pixels: Pixels = self._dataset.read(bands, window=_bounds(window))
         return pixels
 
@@ -174,7 +179,7 @@ class Raster:
         valid = np.ones((len(bands), window.height, window.width), np.bool_)
         masked = [i for i, band in enumerate(bands) if self._is_masked(band)]
         if masked:
-            with _reporting(self.info.path):
+            with self._calling():
                 masks = self._dataset.read_masks([bands[i] for i in masked], window=_bounds(window))
             valid[masked] = masks != 0
         dtype = np.dtype(self.info.dtype)
@@ -187,6 +192,12 @@ class Raster:
                 valid[i] &= np.isfinite(plane) if inexact else True
                 valid[i] &= True if nodata[i] is None else plane != nodata[i]
         return valid
+
+    @contextmanager
+    def _calling(self) -> Iterator[None]:
+        with self._turn, _reporting(self.info.path), environment():
+            reach("read_window")
+            yield
 
     def _is_masked(self, band: int) -> bool:
         flags = self._dataset.mask_flag_enums[band - 1]
@@ -212,10 +223,11 @@ def open_raster(path: str | Path, *, limits: Limits | None = None) -> Iterator[R
     source = local_path(path)
     header = identify(source, limits)
     with gdal_path(source) as name:
-        with _reporting(source, point="open_raster"):
+        with _reporting(source), opening():
+            reach("open_raster")
             dataset = DatasetReader(name, driver=[DRIVERS[header.format]])
         try:
-            with _reporting(source, point=None):
+            with _reporting(source), opening():
                 info = _describe(dataset, source, header)
             _check_opened(info, dataset.interleaving, limits)
             yield Raster(dataset, info)
@@ -225,14 +237,9 @@ def open_raster(path: str | Path, *, limits: Limits | None = None) -> Iterator[R
 
 
 @contextmanager
-def _reporting(
-    path: Path, *, point: Literal["open_raster", "read_window"] | None = "read_window"
-) -> Iterator[None]:
+def _reporting(path: Path) -> Iterator[None]:
     try:
-        if point is not None:
-            reach(point)
-        with environment():
-            yield
+        yield
     except (*GDAL_ERRORS, OSError, UnicodeDecodeError) as error:
         raise ItemError(
             f"{shown(path)} is truncated or damaged: {reason(error)}",

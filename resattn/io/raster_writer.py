@@ -26,7 +26,7 @@ from resattn.errors import OutputError
 from resattn.io.atomic import StagedFile, reporting, temporary_name
 from resattn.io.blocks import Blocks, checksum
 from resattn.io.faultpoints import Point, reach
-from resattn.io.gdal import GDAL_ERRORS, environment, gdal_path, reason
+from resattn.io.gdal import GDAL_ERRORS, environment, gdal_path, opening, reason
 from resattn.io.names import shown
 from resattn.io.profile import RasterProfile
 from resattn.tiling import Window
@@ -200,10 +200,11 @@ class RasterWriter:
 
     @contextmanager
     def _failing(self, point: Point | None) -> Iterator[None]:
+        quiet = environment if point == "write_window" else opening
         try:
             if point is not None:
                 reach(point)
-            with environment(GDAL_PAM_ENABLED="NO"):
+            with quiet(GDAL_PAM_ENABLED="NO"):
                 yield
         except (*GDAL_ERRORS, OSError) as error:
             raise self._error(reason(error)) from error

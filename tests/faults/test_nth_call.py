@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,12 +10,13 @@ import pytest
 
 from resattn.errors import ResattnError
 from resattn.io.atomic import write_bytes, write_csv, write_json
-from resattn.io.faultpoints import Point, watched_by
+from resattn.io.faultpoints import watched_by
 from resattn.io.image import read_image, write_image
 from resattn.io.profile import RasterProfile
 from resattn.io.raster import open_raster
 from resattn.io.raster_writer import RasterWriter
 from resattn.tiling import tiles
+from tests.faults.failing import FAILURES, FailAt
 
 PIXELS = np.random.default_rng(0).integers(0, 65536, (2, 70, 90), np.uint16)
 
@@ -51,24 +51,6 @@ OPERATIONS: dict[str, tuple[Callable[[Path], None], Operation]] = {
     "JSON": (Path.touch, lambda _, target: write_json(target, {"new": 1}, overwrite=True)),
     "CSV": (Path.touch, lambda _, target: write_csv(target, ["a"], [["new"]], overwrite=True)),
 }
-FAILURES = {
-    "full disk": OSError(errno.ENOSPC, "No space left on device"),
-    "bad sector": OSError(errno.EIO, "Input/output error"),
-    "no memory": MemoryError(),
-}
-
-
-class FailAt:
-    """Raises `error` at the `number`-th point and remembers all points reached."""
-
-    def __init__(self, number: int, error: BaseException) -> None:
-        self.number, self.error = number, error
-        self.reached: list[Point] = []
-
-    def __call__(self, point: Point) -> None:
-        self.reached.append(point)
-        if len(self.reached) == self.number:
-            raise self.error
 
 
 @pytest.mark.parametrize("error", FAILURES.values(), ids=FAILURES.keys())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -232,3 +233,17 @@ def test_two_rasters_may_be_open_in_any_order(make_raster) -> None:
     assert one.info.height == 4
     assert two.read().shape == (1, 5, 5)
     second.__exit__(None, None, None)
+
+
+def test_threads_may_share_a_raster(make_raster) -> None:
+    pixels = ramp(2, 200, 300, "float32")
+    windows = [Window(row, col, 40, 50) for row in range(0, 160, 8) for col in range(0, 250, 10)]
+    with (
+        open_raster(make_raster(pixels, compress="deflate", nodata=5)) as raster,
+        ThreadPoolExecutor(4) as pool,
+    ):
+        read = list(pool.map(raster.read, windows))
+        valid = list(pool.map(raster.valid, windows))
+    for window, found, real in zip(windows, read, valid, strict=True):
+        np.testing.assert_array_equal(found, pixels[(slice(None), *window.slices)])
+        np.testing.assert_array_equal(real, (found != 5).all(axis=0))
