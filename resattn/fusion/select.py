@@ -1,0 +1,213 @@
+"""Which method suits a scene best, by scores that need no truth.
+
+Two questions, two rulers. Which classical method predicts detail best is asked one scale below,
+where the MS image itself is the truth (Wald's protocol on the scene). Whether adaptation improved
+the winner is asked at full resolution by the registered scores: R-ERGAS and R-Q2n, with D_rho
+beside them. `choose` returns the adapted model only where it is at least as good in the first two
+and keeps, or gives up little of, the third; else the classical one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from resattn.fusion import classical
+from resattn.fusion.adapt import AdaptedModel, adapt
+from resattn.fusion.adapt_training import AdaptConfig, Progress
+from resattn.fusion.geometry import GridMap
+from resattn.fusion.pyramid import Optics, Pyramid, Shift
+from resattn.fusion.scene import Scene, from_arrays
+from resattn.fusion.taps import Image, Mask
+from resattn.metrics.correlation import d_rho
+from resattn.metrics.ergas import ergas
+from resattn.metrics.q2n import q2n
+from resattn.models.lambda_pnn import LambdaPnn
+from resattn.tiling import Window
+
+CANDIDATES = ("mtf-glp", "mtf-glp-fs", "mtf-glp-hpm", "mtf-glp-reg", "bdsd", "gsa", "brovey", "exp")
+"""Classical methods that compete, the first of equals wins."""
+
+STRENGTH = 1.0
+"""Consistency of the classical results: see docs/lambda-pnn.md for what it gains."""
+
+_SIDE = 256
+"""MS samples along the part of a scene that scores are taken from."""
+
+_LEAST_SIDE = 8
+"""Reduced MS samples along the shorter side below which the scale below says nothing."""
+
+_GIVEN_UP = 0.01
+"""D_rho that an adapted result may lose for better spectral scores."""
+
+
+class Fuser(Protocol):
+    """A method fitted to one scene."""
+
+    def apply(self, scene: Scene, window: Window) -> tuple[Image, Mask]:
+        """Fused bands (B, H, W) of a PAN window, and where they are valid (H, W)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Registered scores at full resolution."""
+
+    r_ergas: float
+    r_q2n: float
+    d_rho: float
+
+    def improves(self, other: Scores) -> bool:
+        """Whether both spectral scores are as good as `other`'s at little cost in structure."""
+        spectral = self.r_ergas <= other.r_ergas and self.r_q2n >= other.r_q2n
+        return spectral and self.d_rho <= other.d_rho + _GIVEN_UP
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The method to use and what the decision rests on.
+
+    Args:
+        name: ``lambda-pnn`` or the name of a classical method.
+        fuser: The method, fitted.
+        start: Best classical method.
+        reduced: ERGAS one scale below of every candidate, by name; empty for tiny scenes.
+        scores: Registered scores of the best classical method and of the adapted one.
+    """
+
+    name: str
+    fuser: Fuser
+    start: str
+    reduced: dict[str, float]
+    scores: tuple[Scores, Scores]
+
+
+def choose(
+    scene: Scene,
+    optics: Optics,
+    config: AdaptConfig | None = None,
+    *,
+    begin: LambdaPnn | None = None,
+    progress: Progress | None = None,
+) -> Choice:
+    """The best method for a scene, fitted and adapted.
+
+    Args:
+        scene: Both images.
+        optics: The scene's camera (`calibration.calibrate`).
+        config: Budget of the adaptation.
+        begin: Weights to begin the adaptation from.
+        progress: Told of every step of the adaptation.
+
+    Raises:
+        ItemError: E327, nothing is valid in both images.
+    """
+    start, reduced = best_classical(scene, optics)
+    adapted = adapt(scene, start, config, begin=begin, progress=progress)
+    before, after = score(scene, start), score(scene, adapted)
+    better = after.improves(before)
+    fuser: Fuser = adapted if better else start
+    name = adapted.method if better else start.method
+    return Choice(name, fuser, start.method, reduced, (before, after))
+
+
+def best_classical(
+    scene: Scene, optics: Optics, candidates: Sequence[str] = CANDIDATES
+) -> tuple[classical.Model, dict[str, float]]:
+    """The classical method with the least ERGAS one scale below, fitted, and every one's ERGAS.
+
+    Scenes too small to be reduced take the first candidate.
+    """
+    below = _reduced(scene, optics)
+    errors = {} if below is None else {name: below.ergas(name) for name in candidates}
+    known = {name: value for name, value in errors.items() if math.isfinite(value)}
+    best = min(known, key=lambda name: known[name]) if known else candidates[0]
+    return classical.fit(best, scene, optics, consistency=STRENGTH), errors
+
+
+def score(scene: Scene, fuser: classical.Model | AdaptedModel) -> Scores:
+    """Registered scores, from the middle of the scene."""
+    optics = fuser.optics
+    pyramid = Pyramid(scene, optics)
+    cover = _middle(scene.grid.ms_overlap, _SIDE)
+    span = pyramid.pan_cover(cover)
+    fused, valid = fuser.apply(scene, span)
+    ms, known = scene.read_ms(cover)
+    seen = np.where(known, ms, 0) - pyramid.residual(fused, valid, span, cover)
+    ratio = scene.grid.ratio
+    pan, pan_valid = scene.read_pan(span)
+    usable = valid & pan_valid
+    return Scores(
+        ergas(seen, np.where(known, ms, 0), ratio=ratio, valid=known),
+        q2n(seen, np.where(known, ms, 0), valid=known),
+        d_rho(np.where(usable, fused, 0), np.where(usable, pan, 0), ratio=ratio, valid=usable),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Reduced:
+    """A scene one scale below and its truth."""
+
+    scene: Scene
+    optics: Optics
+    truth: Image
+    valid: Mask
+
+    def ergas(self, method: str) -> float:
+        """Error of a classical method fitted and applied there."""
+        model = classical.fit(method, self.scene, self.optics, consistency=STRENGTH)
+        height, width = self.valid.shape
+        fused, covered = model.apply(self.scene, Window(0, 0, height, width))
+        valid = covered & self.valid
+        if not valid.any():
+            return math.inf
+        estimate, truth = (np.where(valid, image, 0) for image in (fused, self.truth))
+        return ergas(estimate, truth, ratio=self.scene.grid.ratio, valid=valid)
+
+
+def _reduced(scene: Scene, optics: Optics) -> _Reduced | None:
+    """The middle of the scene one scale below, or None where too little would be left.
+
+    PAN is seen by the MS camera, at the place of the bands' median shift, so that it is as sharp
+    as the truth.
+    """
+    window = _middle(scene.grid.ms_overlap, _SIDE)
+    ratio = scene.grid.ratio
+    height, width = int(window.height / ratio), int(window.width / ratio)
+    if min(height, width) < _LEAST_SIDE:
+        return None
+    gains = optics.ms_gains
+    camera = Optics((float(np.mean(gains)),), (_median(optics.shifts),), optics.softness)
+    pan = Pyramid(scene, camera).reduced_pan(window)[0]
+    truth, valid = scene.read_ms(window)
+    truth = np.where(valid, truth, truth[:, valid].mean(1)[:, None, None] if valid.any() else 0)
+    first = (ratio - 1) / 2
+    grid = GridMap(window.height, window.width, height, width, ratio, ratio, first, first)
+    cover = Window(0, 0, height, width)
+    ms = np.stack([_seen(band, grid, gain, cover) for band, gain in zip(truth, gains, strict=True)])
+    return _Reduced(from_arrays(pan, ms, grid), Optics.of(gains), truth, valid)
+
+
+def _seen(band: Image, grid: GridMap, gain: float, cover: Window) -> Image:
+    """A band as a camera with `gain` delivers it at the samples of `grid`."""
+    nothing = np.zeros((1, grid.ms_height, grid.ms_width), np.float32)
+    seen: Image = Pyramid(from_arrays(band, nothing, grid), Optics.of((gain,))).reduced_pan(cover)[
+        0
+    ]
+    return seen
+
+
+def _median(shifts: Sequence[Shift]) -> Shift:
+    dy, dx = np.median(np.array(shifts), axis=0)
+    return float(dy), float(dx)
+
+
+def _middle(area: Window, side: int) -> Window:
+    """The central part of a window, at most `side` long."""
+    height, width = min(side, area.height), min(side, area.width)
+    return Window(
+        area.row + (area.height - height) // 2, area.col + (area.width - width) // 2, height, width
+    )
