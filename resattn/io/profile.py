@@ -31,6 +31,9 @@ _BLOCK_STEP = 16  # TIFF tiles have sides that are multiples of 16
 # Statistics would no longer be true, and where a photo was taken is private.
 _DROPPED_TAGS = ("STATISTICS_", "EXIF_GPS", "GPS")
 
+# rasterio sets tags by keyword and takes these two for its own arguments.
+_TAKEN_TAGS = ("bidx", "ns")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RasterProfile:
@@ -151,7 +154,11 @@ class RasterProfile:
 
 
 def _kept(tags: Mapping[str, str]) -> dict[str, str]:
-    return {key: text for key, text in tags.items() if not key.startswith(_DROPPED_TAGS)}
+    return {
+        key: text
+        for key, text in tags.items()
+        if not key.startswith(_DROPPED_TAGS) and key not in _TAKEN_TAGS
+    }
 
 
 def _representable(values: tuple[float | None, ...], dtype: str) -> float | None:

@@ -264,6 +264,17 @@ def test_impossible_profiles_are_refused(fields: dict[str, object], words: str) 
         profile_of(noise(1, 8, 8), **fields)
 
 
+def test_tags_of_any_name_do_no_harm(make_raster, tmp_path: Path) -> None:
+    tags = {"bidx": "1", "ns": "x", "self": "y", "": "z", "a=b": "c", "k": "\x01<&\n é" * 99}
+    with open_raster(make_raster(noise(1, 8, 8))) as raster:
+        info = replace(raster.info, tags=tags, band_tags=(tags,))
+    with RasterWriter(tmp_path / "a.tif", RasterProfile.of(info)) as writer:
+        writer.write(info.window, noise(1, 8, 8))
+    with open_raster(tmp_path / "a.tif") as raster:
+        assert raster.info.tags["self"] == "y"
+        np.testing.assert_array_equal(raster.read(), noise(1, 8, 8))
+
+
 def test_nodata_that_no_pixel_can_have_is_not_repeated(make_raster) -> None:
     with open_raster(make_raster(noise(1, 8, 8), nodata=9)) as raster:
         info = replace(raster.info, nodata=(-9999.0,))
