@@ -26,9 +26,13 @@ app = verb_app()
 
 @app.command()
 def train(
-    task: Annotated[str, typer.Argument(help="super-resolve or segment-wound.", show_default=False)],
+    task: Annotated[
+        str, typer.Argument(help="super-resolve or segment-wound.", show_default=False)
+    ],
     *,
-    data: Annotated[Path, option("--data", metavar="FOLDER", help="Images to learn from.")],
+    data: Annotated[
+        Path, option("--data", metavar="PATH", help="Folder of images, or a --keep-data file.")
+    ],
     run: Annotated[
         Path,
         option(
@@ -75,6 +79,10 @@ def train(
     data_licence: Annotated[
         str, option("--data-licence", metavar="TEXT", help="Licence of the data.")
     ] = "not stated",
+    keep_data: Annotated[
+        Path | None,
+        option("--keep-data", metavar="FILE", help="Keep the squares as one .safetensors file."),
+    ] = None,
     quiet: Annotated[bool, option("--quiet", "-q", help="No progress on stderr.")] = False,
 ) -> None:
     """Fit a model, or go on where a run was stopped.
@@ -107,6 +115,7 @@ def train(
         device=device,
         init=init,
         provenance=pipeline.Provenance(name, data_name, data_licence, licence, command),
+        keep_data=keep_data,
     )
     stop = _Stop()
     _show(pipeline.train(job, stop=stop, tell=None if quiet else _tell), stop)

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-
 from resattn.config import Config
 from resattn.device import pick
-from resattn.errors import ResattnError, UserError
-from resattn.io.image import SUFFIXES, read_image
+from resattn.errors import UserError
 from resattn.training import runlog
 from resattn.training.config import TrainConfig
 from resattn.training.curve import draw_curve
@@ -28,12 +22,6 @@ from resattn.weights.export import pack
 from resattn.weights.index import Entry, Shelf
 from resattn.weights.load import load
 from resattn.weights.origin import Origin
-from resattn.wound.dataset import read_photos
-
-_logger = logging.getLogger(__name__)
-
-SOURCES = "INDEX.csv"
-"""Beside the images, optional: columns ``file`` and ``source_file``."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +49,7 @@ class TrainJob:
 
     Attributes:
         task: Key of `resattn.training.tasks.TASKS`.
-        data: Folder of images.
+        data: Folder of images, or a file that `keep_data` made of one.
         run: Folder of the run: log, checkpoint, weights, curve.
         config: Length, optimiser and bookkeeping.
         settings: Options of the task.
@@ -71,6 +59,7 @@ class TrainJob:
         device: auto, cpu, cuda or cuda:N.
         init: Name or file of weights to start from.
         provenance: What the weights say of themselves.
+        keep_data: File to write the squares to, for machines without decoders.
     """
 
     task: str
@@ -84,6 +73,7 @@ class TrainJob:
     device: str = "auto"
     init: str | None = None
     provenance: Provenance = Provenance()
+    keep_data: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -134,29 +124,6 @@ def train(
     return Trained(outcome, Shelf(job.run).put(entry, data), entry)
 
 
-def gather(folder: Path, side: int) -> ImageSet:
-    """Squares of `side` pixels cut from the RGB images of a folder, and their photographs.
-
-    Files that cannot be read or are smaller than a square are left out with a warning.
-
-    Raises:
-        UserError: No image is left.
-    """
-    sources = _sources(folder)
-    squares: list[torch.Tensor] = []
-    names: list[str] = []
-    for path in sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES):
-        cut = list(_squares(path, side))
-        squares += cut
-        names += [sources.get(path.name, path.name)] * len(cut)
-    if not squares:
-        raise UserError(
-            f"no image of at least {side} x {side} pixels in {folder}",
-            "choose another --data, or a smaller --side",
-        )
-    return ImageSet(torch.stack(squares), tuple(names))
-
-
 def _task(job: TrainJob, processes: Replicas) -> Task:
     kind = task_kind(job.task)
     try:
@@ -168,8 +135,23 @@ def _task(job: TrainJob, processes: Replicas) -> Task:
             f"a batch of {job.config.batch} does not divide among {processes.count} processes",
             f"choose a multiple of {processes.count}",
         )
-    read = read_photos if job.task == "segment-wound" else gather
-    return kind.make(settings, *read(job.data, job.side).split(job.folds, job.fold))
+    images = _images(job)
+    if job.keep_data is not None and processes.leads:
+        images.save(job.keep_data)
+    return kind.make(settings, *images.split(job.folds, job.fold))
+
+
+def _images(job: TrainJob) -> ImageSet:
+    """The set, from one file or from a folder; only a folder needs a decoder."""
+    if job.data.suffix == ".safetensors":
+        return ImageSet.load(job.data)
+    if job.task == "segment-wound":
+        from resattn.wound.dataset import read_photos
+
+        return read_photos(job.data, job.side)
+    from resattn.pipelines.photos import gather
+
+    return gather(job.data, job.side)
 
 
 def _origin(job: TrainJob, task: Task, outcome: Outcome) -> Origin:
@@ -181,26 +163,3 @@ def _origin(job: TrainJob, task: Task, outcome: Outcome) -> Origin:
         config=task.config.to_dict(),
         metrics=metrics,
     )
-
-
-def _sources(folder: Path) -> dict[str, str]:
-    path = folder / SOURCES
-    if not path.is_file():
-        return {}
-    with path.open(encoding="utf-8", newline="") as stream:
-        return {row["file"]: row["source_file"] for row in csv.DictReader(stream)}
-
-
-def _squares(path: Path, side: int) -> Iterator[torch.Tensor]:
-    try:
-        pixels = read_image(path).pixels
-    except ResattnError as error:
-        _logger.warning("%s is left out: %s", path, error.message)
-        return
-    if pixels.dtype != np.uint8 or min(pixels.shape[1:]) < side:
-        _logger.warning("%s is left out: %s of %s pixels", path, pixels.dtype, pixels.shape[1:])
-        return
-    colour = np.broadcast_to(pixels, (3, *pixels.shape[1:]))
-    for row in range(0, pixels.shape[1] - side + 1, side):
-        for col in range(0, pixels.shape[2] - side + 1, side):
-            yield torch.from_numpy(colour[:, row : row + side, col : col + side].copy())

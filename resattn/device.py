@@ -30,7 +30,12 @@ def pick(name: str = "auto") -> torch.device:
         device = torch.device(name)
     except RuntimeError as error:
         raise UserError(f"unknown device {name!r}", "use auto, cpu, cuda or cuda:N") from error
-    present = {"cpu": 1, "cuda": torch.cuda.device_count()}.get(device.type, 0)
+    counts = {
+        "cpu": 1,
+        "cuda": torch.cuda.device_count(),
+        "mps": int(torch.backends.mps.is_available()),
+    }
+    present = counts.get(device.type, 0)
     if (device.index or 0) >= present:
         raise UserError(
             f"device {name!r} is not present ({present} of type {device.type!r})",

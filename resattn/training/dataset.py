@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass
+from pathlib import Path
 
+import safetensors.torch
 import torch
+from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from resattn.errors import UserError
+from resattn.errors import OutputError, UserError
+
+_IMAGES, _SOURCES = "images", "sources"
 
 
 @dataclass(frozen=True)
@@ -44,6 +50,47 @@ class ImageSet:
             )
         return self._only(~inside), self._only(inside)
 
+    def save(self, path: Path) -> None:
+        """Writes the set to one file, for a machine that cannot decode photographs.
+
+        Raises:
+            OutputError: The file cannot be written.
+        """
+        tensors = {_IMAGES: self.images.contiguous()}
+        try:
+            safetensors.torch.save_file(tensors, path, {_SOURCES: json.dumps(self.sources)})
+        except (OSError, SafetensorError) as error:
+            raise OutputError(
+                f"cannot write the images to {path}: {error}", "choose another --keep-data"
+            ) from error
+
+    @classmethod
+    def load(cls, path: Path) -> ImageSet:
+        """The set that `save` wrote; the pixels are read when they are used.
+
+        Raises:
+            UserError: The file is no such set.
+        """
+        try:
+            with safe_open(path, framework="pt") as file:
+                images = file.get_tensor(_IMAGES)
+                sources = tuple(json.loads(file.metadata()[_SOURCES]))
+        except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+            raise UserError(
+                f"{path} is not a set of images: {error}", "make one with --keep-data"
+            ) from error
+        if images.ndim != 4 or images.dtype != torch.uint8 or len(sources) != len(images):
+            raise UserError(
+                f"{path} holds {len(sources)} names for {images.dtype} of {tuple(images.shape)}",
+                "make it again with --keep-data",
+            )
+        return cls(images, sources)
+
     def _only(self, chosen: Tensor) -> ImageSet:
         sources = (s for s, keep in zip(self.sources, chosen.tolist(), strict=True) if keep)
         return ImageSet(self.images[chosen], tuple(sources))
+
+
+def digest(images: Tensor) -> str:
+    """SHA-256 of the values, for the record of a run."""
+    return hashlib.sha256(images.contiguous().cpu().numpy().data).hexdigest()

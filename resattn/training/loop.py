@@ -108,6 +108,7 @@ class Trainer:
         self.finished = False
         # Of all that decides the weights: a checkpoint with another digest is another run.
         self._digest = json_sha256([task.name, task.facts(), config.to_dict()])
+        task.to(place.device)
         self._restore()
 
     def fit(
@@ -124,7 +125,7 @@ class Trainer:
         log = RunLog(run / LOG if self.place.replicas.leads else None, self.step, tell)
         save, validate = Alarm(config.checkpoint_s), Alarm(config.validate_s)
         stopped = False
-        losses: list[float] = []
+        losses: list[Tensor] = []
         while not (self.finished or stopped):
             progress, stopping = self.place.replicas.agree(self.clock.progress(self.step), stop())
             losses.append(self._advance(progress))
@@ -139,8 +140,8 @@ class Trainer:
         self._validate(log)
         return self._outcome()
 
-    def _advance(self, progress: float) -> float:
-        """One optimiser step; returns its loss."""
+    def _advance(self, progress: float) -> Tensor:
+        """One optimiser step; returns its loss, still on the device so that nothing waits."""
         config, device = self.config, self.place.device
         self.rate = learning_rate(config, self.step, progress)
         for group in self.optimizer.param_groups:
@@ -156,10 +157,10 @@ class Trainer:
         self.optimizer.step()
         self.average.update(self.step)
         self.step += 1
-        return float(loss.detach())
+        return loss.detach()
 
-    def _log_losses(self, log: RunLog, losses: list[float]) -> None:
-        mean = sum(losses) / len(losses)
+    def _log_losses(self, log: RunLog, losses: list[Tensor]) -> None:
+        mean = float(torch.stack(losses).mean())
         log.write("train", self.step, loss=mean, lr=self.rate, spent_s=self._spent())
         losses.clear()
 

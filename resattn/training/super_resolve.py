@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import cast
@@ -14,7 +13,7 @@ from torch.nn import functional as F
 from resattn.config import Config, Json
 from resattn.degradation import downscale
 from resattn.models.super_resolve import GatedSr, GatedSrConfig
-from resattn.training.dataset import ImageSet
+from resattn.training.dataset import ImageSet, digest
 from resattn.training.images import crops, draw
 from resattn.training.task import Task
 
@@ -34,6 +33,10 @@ class Pairs:
         rows, cols = (n // scale * scale for n in high.shape[-2:])
         high = high[..., :rows, :cols]
         return cls(high, torch.cat([downscale(image[None], scale) for image in high]))
+
+    def to(self, device: torch.device) -> Pairs:
+        """The pairs on another device."""
+        return Pairs(self.high.to(device), self.low.to(device))
 
 
 @dataclass(frozen=True)
@@ -81,9 +84,13 @@ class SuperResolveTask(Task):
         return {
             "model": self.config.to_dict(),
             "patch": self.patch,
-            "train": _digest(self.train.high),
-            "fold": _digest(self.fold.high),
+            "train": digest(self.train.high),
+            "fold": digest(self.fold.high),
         }
+
+    def to(self, device: torch.device) -> None:
+        """Moves both sets of pairs."""
+        self.train, self.fold = self.train.to(device), self.fold.to(device)
 
     def sample(self, count: int, generator: torch.Generator) -> Sequence[Tensor]:
         """Low patches (B, 3, p, p) and high patches in phases (B, 3 s², p, p), uint8."""
@@ -104,15 +111,11 @@ class SuperResolveTask(Task):
         scale = self.config.scale
         psnr = []
         for low, high in zip(self.fold.low, self.fold.high, strict=True):
-            estimate = model(_unit(low[None].to(next(model.parameters()).device)))[0].cpu()
+            estimate = model(_unit(low[None]))[0]
             estimate = estimate.clamp(0, 1).mul(255).round()
             error = (_luma(estimate) - _luma(high.float()))[scale:-scale, scale:-scale]
             psnr.append(20 * torch.log10(255 / error.square().mean().sqrt()))
         return {self.metric: float(torch.stack(psnr).mean())}
-
-
-def _digest(images: Tensor) -> str:
-    return hashlib.sha256(images.contiguous().numpy().data).hexdigest()
 
 
 def _unit(image: Tensor) -> Tensor:

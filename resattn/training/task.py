@@ -30,6 +30,12 @@ class Task(ABC):
     def build(self) -> nn.Module:
         """A freshly initialised model."""
 
+    def to(self, device: torch.device) -> None:  # noqa: B027 (a task may well do nothing)
+        """Moves the data to where the model is, so that samples are cut there.
+
+        A task whose data stay in main memory leaves this as it is: its samples are moved.
+        """
+
     @abstractmethod
     def sample(self, count: int, generator: torch.Generator) -> Sequence[Tensor]:
         """`count` samples drawn with this generator; the first axis counts samples."""

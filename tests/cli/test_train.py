@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
 from torch.nn import functional as F
 
@@ -82,6 +83,36 @@ def test_init_starts_from_weights(resattn, photos, tmp_path):
         return runlog.read(tmp_path / run / "log.jsonl")[-1]["psnr_y"]
 
     assert score("b") == pytest.approx(score("a"), abs=0.2)
+
+
+def test_kept_data_train_alike_without_the_photographs(resattn, photos, tmp_path):
+    kept = tmp_path / "kept.safetensors"
+    resattn(*arguments(photos, tmp_path / "a", "--steps", 3, "--keep-data", kept))
+    done = resattn(*arguments(kept, tmp_path / "b", "--steps", 3))
+    assert done.code == 0, done.err
+    first, second = (tmp_path / run / "mine.safetensors" for run in ("a", "b"))
+    assert safetensors.torch.load_file(first).keys() == safetensors.torch.load_file(second).keys()
+    for name, value in safetensors.torch.load_file(first).items():
+        assert torch.equal(value, safetensors.torch.load_file(second)[name])
+
+
+BLOCKED = """
+import sys
+for name in ("cv2", "rasterio", "skimage"):
+    sys.modules[name] = None
+from resattn.cli.main import run
+run(sys.argv[1:])
+"""
+
+
+@pytest.mark.slow
+def test_kept_data_train_where_no_decoder_is_installed(resattn, photos, tmp_path):
+    kept = tmp_path / "kept.safetensors"
+    resattn(*arguments(photos, tmp_path / "a", "--steps", 1, "--keep-data", kept))
+    command = [str(a) for a in arguments(kept, tmp_path / "b", "--steps", 2)]
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    subprocess.run([sys.executable, "-c", BLOCKED, *command], env=environment, check=True)
+    assert (tmp_path / "b" / "mine.safetensors").exists()
 
 
 WRONG = {

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from resattn.errors import UserError
+from resattn.errors import OutputError, UserError
 from resattn.training.dataset import ImageSet
 
 
@@ -42,3 +42,31 @@ def test_order_of_the_images_does_not_move_photographs():
 def test_impossible_folds_are_refused(folds, fold, words):
     with pytest.raises(UserError, match=words):
         photos(4).split(folds, fold)
+
+
+def test_a_set_survives_its_file(tmp_path):
+    every = photos(3)
+    every.save(tmp_path / "set.safetensors")
+    again = ImageSet.load(tmp_path / "set.safetensors")
+    assert torch.equal(again.images, every.images)
+    assert again.sources == every.sources
+
+
+def test_files_that_are_no_set_are_refused(tmp_path):
+    path = tmp_path / "set.safetensors"
+    with pytest.raises(UserError, match="is not a set of images"):
+        ImageSet.load(path)
+    path.write_bytes(b"no")
+    with pytest.raises(UserError, match="is not a set of images"):
+        ImageSet.load(path)
+    ImageSet(torch.zeros(2, 3, 4, 4), ("a", "b")).save(path)
+    with pytest.raises(UserError, match="float32"):
+        ImageSet.load(path)
+    ImageSet(torch.zeros(2, 3, 4, 4, dtype=torch.uint8), ("a",)).save(path)
+    with pytest.raises(UserError, match="1 names"):
+        ImageSet.load(path)
+
+
+def test_a_set_that_cannot_be_written_is_an_output_error(tmp_path):
+    with pytest.raises(OutputError, match="cannot write the images"):
+        photos(3).save(tmp_path / "absent" / "set.safetensors")
