@@ -16,7 +16,7 @@ def scc(estimate: ArrayLike, reference: ArrayLike, *, valid: ArrayLike | None = 
     pixels, zero outside, as the Pansharpening Toolbox has it. The step from zero is an edge too:
     on small images it lifts the value. Libraries that filter with a Laplacian and correlate
     locally give other numbers under the same name. Pixels with an invalid pixel under the filter
-    do not count; NaN where no edge is left.
+    do not count; NaN where no edge is left, and below 3×3 pixels.
 
     Args:
         estimate: Image to judge, (B, H, W).
@@ -24,7 +24,7 @@ def scc(estimate: ArrayLike, reference: ArrayLike, *, valid: ArrayLike | None = 
         valid: Pixels that count, (H, W).
 
     Raises:
-        ValueError: If shapes differ, values are not finite or the image is smaller than 3×3.
+        ValueError: If shapes differ or values are not finite.
 
     Reference: Zhou, Civco and Silander, IJRS 19(4), 1998; Vivone et al., IEEE GRSM 9(1), 2021.
     """
@@ -34,8 +34,6 @@ def scc(estimate: ArrayLike, reference: ArrayLike, *, valid: ArrayLike | None = 
 def _update(estimate: ArrayLike, reference: ArrayLike, valid: ArrayLike | None) -> Array:
     """Sums of the products estimate·reference, estimate², reference²; (3,)."""
     data = pair(estimate, reference, valid)
-    if min(data.valid.shape) < 3:
-        raise ValueError(f"SCC needs at least 3×3 pixels, got {data.valid.shape}")
     inner = slice(1, -1), slice(1, -1)
     counted = untouched(data.valid[inner], 1, 1)
     sums = np.zeros(3)
