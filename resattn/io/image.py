@@ -135,7 +135,7 @@ def encode_image(
         raise ValueError(f"{format} holds 8 bits, not 16: choose png")
     if alpha is not None and format not in ("png", "webp"):
         raise ValueError(f"{format} holds no transparency: choose png or webp")
-    cv2 = _cv2()
+    cv2 = opencv()
     done, encoded = cv2.imencode(f".{format}", bands, _parameters(cv2, format, quality))
     if not done:
         raise ValueError(f"pixels of shape {pixels.shape} cannot be encoded as {format}")
@@ -185,7 +185,12 @@ def write_image(
     write_bytes(target, data, inputs=inputs, overwrite=overwrite)
 
 
-def _cv2() -> ModuleType:
+def opencv() -> ModuleType:
+    """The module, told to keep quiet; for `resattn.io` alone.
+
+    Raises:
+        UserError: E202 if OpenCV cannot be loaded.
+    """
     try:
         import cv2
     except ImportError as error:
@@ -231,7 +236,7 @@ def _metadata(format: Format, data: bytes) -> Metadata:
 
 def _decode(data: bytes, header: Header) -> Pixels:
     """Pixels (H, W, C), not turned, in the order blue, green, red, alpha."""
-    cv2 = _cv2()
+    cv2 = opencv()
     strip = {"png": png.pixels_only, "jpeg": jpeg.pixels_only}.get(header.format, bytes)
     try:
         found = cv2.imdecode(np.frombuffer(strip(data), np.uint8), cv2.IMREAD_UNCHANGED)

@@ -8,7 +8,7 @@ sides of the image are free.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
 import torch
@@ -26,6 +26,29 @@ STRIDE: Final = 32
 
 
 @dataclass(frozen=True)
+class Decision(Config):
+    """How the probabilities of a network become a mask; set on training folds.
+
+    Attributes:
+        threshold: Least probability of a wound's pixel.
+        least_area: Least area of a region, as a share of the squared longer side.
+        least_peak: Least probability that a region must reach somewhere.
+        offset: Shift of the threshold, in logits, that bounds a 90 % interval of the area.
+    """
+
+    threshold: float = 0.5
+    least_area: float = 5e-5
+    least_peak: float = 0.0
+    offset: float = 2.0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.threshold < 1 or not 0 <= self.least_peak < 1:
+            raise ValueError(
+                f"threshold {self.threshold} and least_peak {self.least_peak} must lie in 0..1"
+            )
+
+
+@dataclass(frozen=True)
 class WoundUNetConfig(Config):
     """Shape of the network.
 
@@ -39,6 +62,7 @@ class WoundUNetConfig(Config):
         neck: Mixers over the decoder's map at stride 16, each starting as the identity; their
             `dim` is ``decoder[0]``.
         deep: Whether each coarser decoder map predicts the mask too, for the training loss.
+        decision: What to make of the probabilities.
     """
 
     encoder: Literal["lite0", "residual"] = "lite0"
@@ -48,6 +72,7 @@ class WoundUNetConfig(Config):
     skip: str | None = "additive"
     neck: tuple[MixerConfig, ...] = ()
     deep: bool = True
+    decision: Decision = field(default_factory=Decision)
 
     def __post_init__(self) -> None:
         if len(self.widths) != 5 or len(self.decoder) != 4:

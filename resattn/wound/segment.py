@@ -1,0 +1,151 @@
+"""A probability of "wound" for every pixel of a photograph, whatever its size."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy import ndimage
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from resattn.device import Precision, autocast
+from resattn.wound.photo import Rgb
+
+Probability = NDArray[np.float32]
+
+_SUSPECT = 0.3
+_MARGIN = 0.5  # of the region's size, around it, seen by the second pass
+_WORTHWHILE = 1.4  # least magnification of the second pass over the first
+_LARGEST_ZOOM = 2.0  # magnification over the photograph itself that training views reach
+_MOST_CROPS = 4
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much is done for one photograph.
+
+    Attributes:
+        side: Longer side the whole photograph is seen at.
+        turns: Average over the eight turns and reflections.
+        refine: Look a second time, closer, at what the first pass suspects.
+    """
+
+    side: int = 512
+    turns: bool = False
+    refine: bool = True
+
+
+FAST = Effort(side=320, refine=False)
+
+
+class Segmenter:
+    """A network on its device, ready for any number of photographs.
+
+    Args:
+        model: Logits (B, 1, H, W) of RGB (B, 3, H, W) in 0..1, any size.
+        effort: How much is done.
+        device: Where it runs.
+        precision: Arithmetic of the network.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        effort: Effort,
+        device: torch.device,
+        precision: Precision = "fp32",
+    ) -> None:
+        self.model = model.eval().to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
+        self.effort = effort
+        self.device = device
+        self.precision = precision
+
+    @torch.inference_mode()
+    def probability(self, photo: Rgb) -> Probability:
+        """Probability (H, W) of each pixel of a photograph (3, H, W), 0 to 1."""
+        image = torch.from_numpy(photo).to(self.device).float()[None] / 255
+        scale = min(self.effort.side / max(photo.shape[1:]), _LARGEST_ZOOM)
+        whole = self._seen(image, scale)
+        if self.effort.refine:
+            for box in _suspects(whole[0, 0].cpu().numpy()):
+                self._refine(image, whole, box, scale)
+        result: Probability = whole[0, 0].float().cpu().numpy()
+        return result
+
+    def _seen(self, image: Tensor, scale: float) -> Tensor:
+        """Probability (1, 1, H, W) with the network looking at the image enlarged by `scale`."""
+        size = [max(1, round(n * scale)) for n in image.shape[2:]]
+        resized = F.interpolate(image, size=size, mode="bilinear", antialias=scale < 1)
+        views = list(_turns()) if self.effort.turns else [(_same, _same)]
+        total = torch.zeros(())
+        with autocast(self.device, self.precision):
+            for turn, back in views:
+                logits = self.model(turn(resized).contiguous(memory_format=torch.channels_last))
+                total = total.to(self.device) + back(torch.sigmoid(logits.float()))
+        mean = total / len(views)
+        return F.interpolate(mean, size=image.shape[2:], mode="bilinear", antialias=scale > 1)
+
+    def _refine(self, image: Tensor, whole: Tensor, box: tuple[slice, slice], scale: float) -> None:
+        """Averages a closer look at the box into the probabilities of the whole, in place."""
+        part = image[..., box[0], box[1]]
+        closer = min(self.effort.side / max(part.shape[2:]), _LARGEST_ZOOM)
+        if closer < _WORTHWHILE * scale:
+            return
+        weight = 0.5 * _fading(part.shape[2], part.shape[3]).to(self.device)
+        place = whole[..., box[0], box[1]]
+        place += weight * (self._seen(part, closer) - place)
+
+
+def _suspects(probability: Probability) -> Iterator[tuple[slice, slice]]:
+    """Boxes with a margin around the largest suspect regions; near ones share a box."""
+    height, width = probability.shape
+    near = max(3, max(height, width) // 64)
+    suspect = ndimage.maximum_filter(probability, near) >= _SUSPECT
+    labels, _ = ndimage.label(suspect)
+    boxes = ndimage.find_objects(labels)
+    boxes.sort(key=lambda b: -(b[0].stop - b[0].start) * (b[1].stop - b[1].start))
+    for rows, columns in boxes[:_MOST_CROPS]:
+        extent = max(rows.stop - rows.start, columns.stop - columns.start)
+        margin = int(_MARGIN * extent) + 16
+        yield (
+            slice(max(rows.start - margin, 0), min(rows.stop + margin, height)),
+            slice(max(columns.start - margin, 0), min(columns.stop + margin, width)),
+        )
+
+
+def _fading(height: int, width: int) -> Tensor:
+    """Weights (height, width): 1 inside, down to 0 over the outer eighth, so no seam shows."""
+    ramps = [
+        torch.minimum(d + 0.5, n - 0.5 - d).div(max(n / 8, 1)).clamp(max=1)
+        for n, d in ((height, torch.arange(height)), (width, torch.arange(width)))
+    ]
+    return ramps[0][:, None] * ramps[1]
+
+
+def _same(x: Tensor) -> Tensor:
+    return x
+
+
+Turn = Callable[[Tensor], Tensor]
+
+
+def _turns() -> Iterator[tuple[Turn, Turn]]:
+    """The eight symmetries of the square, each with its inverse."""
+    for quarter in range(4):
+        yield _turned(quarter, mirrored=False)
+        yield _turned(quarter, mirrored=True)
+
+
+def _turned(quarter: int, *, mirrored: bool) -> tuple[Turn, Turn]:
+    def there(x: Tensor) -> Tensor:
+        return torch.rot90(x.flip(3) if mirrored else x, quarter, (2, 3))
+
+    def back(x: Tensor) -> Tensor:
+        x = torch.rot90(x, -quarter, (2, 3))
+        return x.flip(3) if mirrored else x
+
+    return there, back

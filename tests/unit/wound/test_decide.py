@@ -1,0 +1,77 @@
+"""Masks from probabilities, and intervals that cover what they promise."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from resattn.models.wound_unet import Decision
+from resattn.wound.decide import area_masks, calibrate, decide
+
+
+def bump(side, radius, row=None, height=1.0):
+    rows, cols = np.indices((side, side))
+    centre = side / 2
+    distance = np.hypot(rows - (centre if row is None else row), cols - centre)
+    return height / (1 + np.exp((distance - radius) / 2))
+
+
+def test_small_and_doubtful_regions_are_dropped_and_holes_filled():
+    probability = bump(200, 30)
+    probability[98:103, 98:103] = 0.1
+    probability[5, 5] = 0.9  # a speck
+    probability[180:190, 10:20] = 0.6  # large, but never certain
+    plain = decide(probability, Decision(least_area=0.0))
+    assert plain[5, 5]
+    assert plain[185, 15]
+    assert plain[100, 100]
+    strict = decide(probability, Decision(least_area=1e-4, least_peak=0.8))
+    assert not strict[5, 5]
+    assert not strict[185, 15]
+    assert strict[100, 100]
+    assert not decide(np.full((20, 30), 0.4), Decision()).any()
+
+
+def test_the_interval_is_nested_and_grows_with_the_offset():
+    probability = bump(200, 30)
+    sizes = []
+    for offset in (0.0, 1.0, 3.0):
+        small, large = area_masks(probability, Decision(offset=offset))
+        assert (small <= large).all()
+        sizes.append(large.sum() - small.sum())
+    assert sizes[0] == 0
+    assert sizes == sorted(sizes)
+
+
+def test_calibration_finds_threshold_and_offset_on_one_set_that_hold_on_another():
+    """A network whose probabilities are too low, and whose outlines are off by some pixels."""
+    rng = np.random.default_rng(4)
+
+    def photographs(count):
+        radii = rng.uniform(8, 24, count)
+        found = radii + rng.normal(0, 1, count)
+        maps = [0.6 * bump(64, radius) for radius in found]
+        return maps, [bump(64, radius) >= 0.5 for radius in radii]
+
+    decision = calibrate(*photographs(40))
+    assert decision.threshold == pytest.approx(0.3)
+    maps, masks = photographs(100)
+    held = []
+    for probability, mask in zip(maps, masks, strict=True):
+        small, large = area_masks(probability, decision)
+        held.append(small.sum() <= mask.sum() <= large.sum())
+    assert 0.82 <= np.mean(held) <= 0.98
+
+
+def test_calibration_learns_to_leave_photographs_without_a_wound_empty():
+    wounds = [bump(60, 12) for _ in range(4)]
+    alarms = [bump(60, 6, height=0.7) for _ in range(4)]
+    masks = [p >= 0.5 for p in wounds] + [np.zeros((60, 60), bool)] * 4
+    decision = calibrate(wounds + alarms, masks)
+    assert not decide(alarms[0], decision).any()
+    assert decide(wounds[0], decision).any()
+
+
+def test_impossible_thresholds_are_refused():
+    with pytest.raises(ValueError, match=r"threshold 1\.0"):
+        Decision(threshold=1.0)
