@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from resattn.config import Config, Json
 from resattn.degradation import downscale
+from resattn.models.craft import Craft, CraftConfig
 from resattn.models.super_resolve import GatedSr, GatedSrConfig
 from resattn.training.dataset import ImageSet, digest
 from resattn.training.images import crops, draw
@@ -41,17 +42,24 @@ class Pairs:
 
 @dataclass(frozen=True)
 class Settings(Config):
-    """Options of the task: those of the model, and the side of a low-resolution patch."""
+    """Options of the task.
+
+    Attributes:
+        model: The default model.
+        craft: CRAFT instead, such as ``--set craft.wrap=false --set craft.bias=table``.
+        patch: Side of a low-resolution patch.
+    """
 
     model: GatedSrConfig = field(default_factory=GatedSrConfig)
+    craft: CraftConfig | None = None
     patch: int = 48
 
 
 def make(settings: Settings, train: ImageSet, fold: ImageSet) -> SuperResolveTask:
     """The task with these settings on these images."""
-    scale = settings.model.scale
-    learn, judge = Pairs.make(train.images, scale), Pairs.make(fold.images, scale)
-    return SuperResolveTask(settings.model, learn, judge, settings.patch)
+    config = settings.craft or settings.model
+    learn, judge = (Pairs.make(images.images, config.scale) for images in (train, fold))
+    return SuperResolveTask(config, learn, judge, settings.patch)
 
 
 class SuperResolveTask(Task):
@@ -66,10 +74,12 @@ class SuperResolveTask(Task):
 
     name = "super-resolve"
     metric = "psnr_y"
-    architecture = "gated-sr"
-    config: GatedSrConfig
+    config: GatedSrConfig | CraftConfig
 
-    def __init__(self, config: GatedSrConfig, train: Pairs, fold: Pairs, patch: int = 48) -> None:
+    def __init__(
+        self, config: GatedSrConfig | CraftConfig, train: Pairs, fold: Pairs, patch: int = 48
+    ) -> None:
+        self.architecture = "gated-sr" if isinstance(config, GatedSrConfig) else "craft"
         self.config = config
         self.train = train
         self.fold = fold
@@ -77,7 +87,8 @@ class SuperResolveTask(Task):
 
     def build(self) -> nn.Module:
         """A freshly initialised model."""
-        return GatedSr(self.config)
+        config = self.config
+        return GatedSr(config) if isinstance(config, GatedSrConfig) else Craft(config)
 
     def facts(self) -> dict[str, Json]:
         """Model, patch and digests of the two sets of images."""
@@ -103,7 +114,7 @@ class SuperResolveTask(Task):
     def loss(self, model: nn.Module, batch: Sequence[Tensor]) -> Tensor:
         """Mean absolute error over all output pixels, range 0..1."""
         low, high = (_unit(t) for t in batch)
-        estimate = cast(GatedSr, model).phases(low).float()
+        estimate = cast(GatedSr | Craft, model).phases(low).float()
         return (estimate - high).abs().mean()
 
     def validate(self, model: nn.Module) -> dict[str, float]:

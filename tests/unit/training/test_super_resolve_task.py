@@ -4,11 +4,13 @@ from torch.nn import functional as F
 
 from resattn.degradation import downscale
 from resattn.metrics.luma import psnr_y
+from resattn.models.craft import CraftConfig
 from resattn.models.super_resolve import GatedSrConfig
 from resattn.training.config import TrainConfig
+from resattn.training.dataset import ImageSet
 from resattn.training.images import step_generator
 from resattn.training.loop import Place, Trainer
-from resattn.training.super_resolve import Pairs, SuperResolveTask
+from resattn.training.super_resolve import Pairs, Settings, SuperResolveTask, make
 
 
 def waves(count=3, side=48):
@@ -65,6 +67,18 @@ def test_a_few_steps_beat_copied_pixels(task, tmp_path):
         start = task.validate(task.build())["psnr_y"]
     outcome = Trainer(task, config, Place(tmp_path, torch.device("cpu"))).fit()
     assert outcome.metrics["psnr_y"] > start + 3
+
+
+def test_craft_learns_a_patch_by_heart(tmp_path):
+    small = CraftConfig(scale=2, dim=16, groups=1, depth=1, heads=2, bias="table", wrap=False)
+    one = ImageSet(waves(1, 24), ("a",))
+    task = make(Settings(craft=small, patch=12), one, one)
+    with torch.inference_mode():
+        start = task.validate(task.build())["psnr_y"]
+    config = TrainConfig(steps=60, batch=2, lr=4e-3, warmup=5, ema=0.9)
+    outcome = Trainer(task, config, Place(tmp_path, torch.device("cpu"))).fit()
+    assert task.architecture == "craft"
+    assert outcome.metrics["psnr_y"] > start + 5
 
 
 def test_facts_tell_data_apart(task):
