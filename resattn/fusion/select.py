@@ -20,7 +20,7 @@ from resattn.fusion import classical
 from resattn.fusion.adapt import AdaptedModel, adapt
 from resattn.fusion.adapt_training import AdaptConfig, Progress
 from resattn.fusion.geometry import GridMap
-from resattn.fusion.pyramid import Optics, Pyramid, Shift
+from resattn.fusion.pyramid import POINT, Optics, Pyramid, Shift
 from resattn.fusion.scene import Scene, from_arrays
 from resattn.fusion.taps import Image, Mask
 from resattn.metrics.correlation import d_rho
@@ -33,7 +33,8 @@ CANDIDATES = ("mtf-glp", "mtf-glp-fs", "mtf-glp-hpm", "mtf-glp-reg", "bdsd", "gs
 """Classical methods that compete, the first of equals wins."""
 
 STRENGTH = 1.0
-"""Consistency of the classical results: see docs/lambda-pnn.md for what it gains."""
+"""Consistency of the classical results with the camera's MS: docs/lambda-pnn.md says what it gains.
+Point samples agree already."""
 
 _SIDE = 256
 """MS samples along the part of a scene that scores are taken from."""
@@ -125,7 +126,7 @@ def best_classical(
     errors = {} if below is None else {name: below.ergas(name) for name in candidates}
     known = {name: value for name, value in errors.items() if math.isfinite(value)}
     best = min(known, key=lambda name: known[name]) if known else candidates[0]
-    return classical.fit(best, scene, optics, consistency=STRENGTH), errors
+    return classical.fit(best, scene, optics, consistency=_strength(optics)), errors
 
 
 def score(scene: Scene, fuser: classical.Model | AdaptedModel) -> Scores:
@@ -158,7 +159,8 @@ class _Reduced:
 
     def ergas(self, method: str) -> float:
         """Error of a classical method fitted and applied there."""
-        model = classical.fit(method, self.scene, self.optics, consistency=STRENGTH)
+        strength = _strength(self.optics)
+        model = classical.fit(method, self.scene, self.optics, consistency=strength)
         height, width = self.valid.shape
         fused, covered = model.apply(self.scene, Window(0, 0, height, width))
         valid = covered & self.valid
@@ -189,6 +191,10 @@ def _reduced(scene: Scene, optics: Optics) -> _Reduced | None:
     cover = Window(0, 0, height, width)
     ms = np.stack([_seen(band, grid, gain, cover) for band, gain in zip(truth, gains, strict=True)])
     return _Reduced(from_arrays(pan, ms, grid), Optics.of(gains), truth, valid)
+
+
+def _strength(optics: Optics) -> float:
+    return 0.0 if POINT in optics.ms_gains else STRENGTH
 
 
 def _seen(band: Image, grid: GridMap, gain: float, cover: Window) -> Image:
