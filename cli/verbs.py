@@ -25,6 +25,9 @@ VERBS: Final[dict[str, Verb]] = {
     "pansharpen": Verb(
         "resattn.cli.pansharpen", "Sharpen multispectral bands with a panchromatic band.", job=True
     ),
+    "super-resolve": Verb(
+        "resattn.cli.super_resolve", "Enlarge photographs and rasters by any factor.", job=True
+    ),
     "train": Verb("resattn.cli.train", "Fit a model, or go on where a run was stopped."),
     "weights": Verb("resattn.cli.weights", "List, verify, add and convert weights."),
     "info": Verb("resattn.cli.info", "List commands, options, models, metrics and formats."),

@@ -30,6 +30,9 @@ _LARGEST_SIDE: Final = {".jpg": 65_535, ".jpeg": 65_535, ".webp": 16_383}
 _ENCODING_FACTOR: Final = {".jpg": 1.5, ".jpeg": 1.5, ".png": 2.6, ".webp": 4.0}
 """Peak memory of encoding, relative to the pixels (measured, 2026-11)."""
 
+_SHARE: Final = 0.75
+"""Of ``--ram``, for what is estimated: the rest is for what is not."""
+
 _BASE_BYTES: Final = 500_000_000
 """What the process holds without an image, network and one cell included (measured, 2026-11)."""
 
@@ -133,11 +136,12 @@ def check_photo(target: Target, picture: Photo | RasterPicture) -> None:
     if longest > _LARGEST_SIDE.get(suffix, longest):
         _refuse(target, f"no side may exceed {_LARGEST_SIDE[suffix]} pixels, got {longest}")
     pixel_bytes = target.height * target.width * picture.count * dtype.itemsize
-    needed = int(pixel_bytes * _ENCODING_FACTOR[suffix])
-    if needed + _BASE_BYTES > target.ram_bytes:
+    needed = int(pixel_bytes * _ENCODING_FACTOR[suffix]) + _BASE_BYTES
+    allowed = _SHARE * target.ram_bytes
+    if needed > allowed:
         raise ItemError(
-            f"{target.width}×{target.height} pixels need {(needed + _BASE_BYTES) / 1e9:.1f} GB to "
-            f"be encoded as {suffix}, --ram is {target.ram_bytes / 1e9:.1f} GB",
+            f"{target.width}×{target.height} pixels need {needed / 1e9:.2f} GB to be encoded as "
+            f"{suffix}, --ram {target.ram_bytes / 1e9:g}GB leaves {allowed / 1e9:.2f}",
             "name a .tif output, which is written as a stream, or raise --ram",
             code="E305",
         )

@@ -11,7 +11,6 @@ import rasterio
 import torch
 from rasterio.transform import Affine
 
-from resattn.cli.verbs import VERBS, Verb
 from resattn.io.image import encode_image, read_image
 from resattn.models.super_resolve import GatedSr, GatedSrConfig
 from resattn.upscale.resize import BICUBIC, Resampler
@@ -39,8 +38,6 @@ def shelf(tmp_path_factory):
 def enlarge(resattn, shelf, monkeypatch):
     """`enlarge(input, "-o", out, …)` runs the verb with the model `tiny`."""
     monkeypatch.setenv("RESATTN_WEIGHTS", str(shelf))
-    verb = Verb("resattn.cli.super_resolve", "Enlarge photographs and rasters.", job=True)
-    monkeypatch.setitem(VERBS, "super-resolve", verb)
     return lambda *arguments: resattn("super-resolve", "--model", "tiny", *arguments)
 
 

@@ -154,10 +154,10 @@ def test_formats_limit_their_sides(tmp_path, copying):
 
 def test_an_output_too_large_to_encode_is_refused_with_the_way_out(tmp_path, copying):
     source = save(tmp_path / "in.png", noise(3, 200, 200))
-    with pytest.raises(ItemError, match=r"--ram is 0.5 GB — name a \.tif") as refused:
-        super_resolve(source, tmp_path / "out.png", weights=copying, ram="501MB")
+    with pytest.raises(ItemError, match=r"--ram 0.5GB leaves 0.38 — name a \.tif") as refused:
+        super_resolve(source, tmp_path / "out.png", weights=copying, ram="500MB")
     assert refused.value.code == "E305"
-    super_resolve(source, tmp_path / "out.tif", weights=copying, ram="501MB")
+    super_resolve(source, tmp_path / "out.tif", weights=copying, ram="500MB")
 
 
 @pytest.mark.parametrize(
