@@ -10,6 +10,7 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from resattn.io.metadata import Metadata
 from tests.faults.odd_images import ARCHIVE, decide
@@ -39,6 +40,9 @@ def mutant(data: bytes, random: np.random.Generator) -> bytes:
     return changed.tobytes()
 
 
+# rasterio's logger trips over GDAL messages that quote bytes of the file; the error still arrives.
+@pytest.mark.timeout(0 if MUTANTS > 1000 else 300)
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_g5_mutated_images_are_read_or_refused(tmp_path: Path) -> None:
     with zipfile.ZipFile(ARCHIVE) as archive:
         seeds = [archive.read(name) for name in archive.namelist()]
