@@ -48,7 +48,7 @@ def parse(data: bytes, name: str) -> tuple[dict[str, str], dict[str, Tensor]]:
     if data.startswith(_PICKLES):
         raise WeightsError(
             f"{name} is a pickle, which can run code when it is read",
-            "convert it with: resattn weights convert FILE OUT.safetensors",
+            "convert it with: resattn weights convert FILE --out NAME.safetensors",
             code="E601",
         )
     header, body = _split(data, name)

@@ -18,6 +18,9 @@ from resattn.weights.index import Entry, find, is_commercial
 from resattn.weights.origin import described
 
 
+_PICKLED = (".pth", ".pt", ".ckpt", ".bin", ".pkl")
+
+
 @dataclass(frozen=True)
 class Loaded:
     """A model ready to use and what is known of its weights.
@@ -53,6 +56,12 @@ def load(name: str, task: str) -> Loaded:
     """
     if name.endswith(".safetensors"):
         return _load_file(Path(name), task)
+    if name.endswith(_PICKLED):
+        raise WeightsError(
+            f"{name} is a pickle, which can run code when it is read",
+            f"convert it with: resattn weights convert {name} --out NAME.safetensors",
+            code="E601",
+        )
     shelf, entry = find(name)
     data = _read(shelf.folder / entry.file)
     _check_hash(data, entry)
