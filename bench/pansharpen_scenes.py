@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -138,12 +138,19 @@ def _stored_pair(name: str, data: Path, root: Path, sensor: str, peak: float) ->
 
 
 def _wald(name: str, data: Path, root: Path, sensor: str, peak: float) -> Reduced:
-    """The protocol of Wald: both inputs one ratio coarser, the original MS as truth."""
+    """The protocol of Wald: both inputs one ratio coarser, the original MS as truth.
+
+    PAN is sampled where MS really lies: else the truth lies beside PAN, and methods would be
+    ranked by how little they follow it.
+    """
     pan, _ = _read(data / name / "pan.tif")
     ms, _ = _read(data / name / "ms.tif")
     ratio = round(pan.shape[1] / ms.shape[1])
     camera = find(sensor)
-    low_pan, _ = shrink(pan, _centred(pan.shape[1:], ratio, camera, 1))
+    nominal = _centred(pan.shape[1:], ratio, camera, len(ms))
+    shifts = register(nominal, pan, ms, camera.pan_gain).shifts
+    off = (float(np.median([dy for dy, _ in shifts])), float(np.median([dx for _, dx in shifts])))
+    low_pan, _ = shrink(pan, replace(nominal, grid=nominal.grid.shifted(*off)))
     low_ms, _ = observe(ms, _centred(ms.shape[1:], ratio, camera, len(ms)))
     files = _paired_files(
         _folder(root, f"{name}_wald"), np.rint(low_pan), np.rint(low_ms), ratio, sensor

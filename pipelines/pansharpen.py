@@ -237,7 +237,8 @@ def _measure(
     if item.reference is not None:
         metrics |= quality.against_reference(item.output, item.reference, prepared.scene.grid.ratio)
     if config.wald:
-        reduced = wald.reduce(prepared.scene, config.camera())
+        shift = prepared.calibration.registration.common if config.registration else (0.0, 0.0)
+        reduced = wald.reduce(prepared.scene, config.camera(), shift)
         optics = _calibrated(reduced.scene, config).optics
         metrics |= wald.score(reduced, choose(name, reduced.scene, optics).fuser)
         for method, scores in baselines.items():

@@ -15,7 +15,7 @@ import numpy as np
 
 from resattn.errors import ItemError
 from resattn.fusion.geometry import GridMap
-from resattn.fusion.pyramid import Optics, Pyramid
+from resattn.fusion.pyramid import Optics, Pyramid, Shift
 from resattn.fusion.scene import Scene, from_arrays
 from resattn.fusion.sensors import Sensor
 from resattn.fusion.taps import Image, Mask
@@ -39,8 +39,14 @@ class Reduced:
     valid: Mask
 
 
-def reduce(scene: Scene, sensor: Sensor) -> Reduced:
+def reduce(scene: Scene, sensor: Sensor, shift: Shift = (0.0, 0.0)) -> Reduced:
     """The scene reduced by its own ratio, from the middle of the overlap.
+
+    Args:
+        scene: The pair.
+        sensor: Its MTF gains.
+        shift: How far MS lies off its nominal place, PAN pixels: PAN is sampled where MS lies, or
+            a method that puts colours onto PAN would be scored against a truth beside it.
 
     Raises:
         ItemError: The scene is too small to be reduced.
@@ -59,7 +65,8 @@ def reduce(scene: Scene, sensor: Sensor) -> Reduced:
         window.height, window.width, *small, ratio, ratio, (ratio - 1) / 2, (ratio - 1) / 2
     )
     truth, valid = scene.read_ms(window)
-    pan = Pyramid(scene, Optics.of((sensor.pan_gain,) * scene.bands)).reduced_pan(window)[0]
+    camera = Optics.of((sensor.pan_gain,) * scene.bands, (shift,) * scene.bands)
+    pan = Pyramid(scene, camera).reduced_pan(window)[0]
     cover = Window(0, 0, *small)
     ms = np.stack(
         [

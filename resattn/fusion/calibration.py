@@ -73,9 +73,7 @@ def calibrate(scene: Scene, ms_gains: Sequence[float], *, register: bool = True)
     mean = float(np.mean(ms_gains))
     measured = registration.measure(scene, mean)
     none = ((0.0, 0.0),) * scene.bands
-    common = registration.median(
-        [shift for shift, own in zip(measured.shifts, measured.measured, strict=True) if own]
-    )
+    common = measured.common
     response = measure_response(scene, mean, common)
     if response.decimated:
         # Single bands of such pairs disagree by aliasing, not by the camera: one shift for all.

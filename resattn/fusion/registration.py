@@ -56,6 +56,12 @@ class Registration:
     nominal: tuple[float, ...]
     measured: tuple[bool, ...]
 
+    @property
+    def common(self) -> Shift:
+        """The median of the measured shifts; none where no band could be measured."""
+        pairs = zip(self.shifts, self.measured, strict=True)
+        return _median([shift for shift, own in pairs if own])
+
 
 @dataclass(frozen=True, slots=True)
 class _Sums:
@@ -84,7 +90,7 @@ def measure(scene: Scene, gain: float) -> Registration:
         peak is not None and abs(value) >= _LEAST_CORRELATION
         for peak, value in zip(peaks, best, strict=True)
     ]
-    common = median([p for p, good in zip(peaks, trusted, strict=True) if good and p is not None])
+    common = _median([p for p, good in zip(peaks, trusted, strict=True) if good and p is not None])
     middle = len(_TRIALS) // 2
     return Registration(
         tuple(p if good and p else common for p, good in zip(peaks, trusted, strict=True)),
@@ -169,8 +175,7 @@ def vertex(three: NDArray[np.float64]) -> float:
     return float(0.5 * (three[0] - three[2]) / bend) if bend < 0 else 0.0
 
 
-def median(shifts: list[Shift]) -> Shift:
-    """The middle shift, axis by axis; none for no shifts."""
+def _median(shifts: list[Shift]) -> Shift:
     if not shifts:
         return 0.0, 0.0
     dy, dx = np.median(np.array(shifts), axis=0)

@@ -70,3 +70,13 @@ def test_the_vertex_of_a_parabola():
     x = np.array([-1.0, 0.0, 1.0])
     assert registration.vertex(5 - (x - 0.3) ** 2) == pytest.approx(0.3)
     assert registration.vertex(np.array([1.0, 1.0, 1.0])) == 0.0
+
+
+def test_the_common_shift_is_the_median_of_measured_bands():
+    measured = registration.Registration(
+        ((1.0, 0.0), (2.0, 1.0), (9.0, 9.0), (3.0, 4.0)),
+        (0.9,) * 4,
+        (0.8,) * 4,
+        (True, True, False, True),
+    )
+    assert measured.common == (2.0, 1.0)
