@@ -6,6 +6,7 @@ and resumed ends with the weights of one that was not.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from resattn import device as devices
+from resattn.errors import WeightsError
 from resattn.hashing import json_sha256
 from resattn.training import checkpoint as checkpoints
 from resattn.training.average import Average
@@ -119,10 +121,14 @@ class Trainer:
         Args:
             stop: Asked before every step, on the process that leads.
             tell: Called with every line of the log as it is written.
+
+        Raises:
+            WeightsError: The loss is no longer finite (E608); the last checkpoint is from before.
         """
         config, run = self.config, self.place.run
         run.mkdir(parents=True, exist_ok=True)
-        log = RunLog(run / LOG if self.place.replicas.leads else None, self.step, tell)
+        writes = self.place.replicas.leads and not self.finished
+        log = RunLog(run / LOG if writes else None, self.step, tell)
         save, validate = Alarm(config.checkpoint_s), Alarm(config.validate_s)
         stopped = False
         losses: list[Tensor] = []
@@ -133,10 +139,10 @@ class Trainer:
             if self.step % config.log_steps == 0:
                 self._log_losses(log, losses)
             if save.rings():
-                self._save()
+                self._save(losses)
             if validate.rings():
                 self._validate(log)
-        self._save()
+        self._save(losses)
         self._validate(log)
         return self._outcome()
 
@@ -160,9 +166,19 @@ class Trainer:
         return loss.detach()
 
     def _log_losses(self, log: RunLog, losses: list[Tensor]) -> None:
-        mean = float(torch.stack(losses).mean())
+        mean = self._mean(losses)
         log.write("train", self.step, loss=mean, lr=self.rate, spent_s=self._spent())
         losses.clear()
+
+    def _mean(self, losses: list[Tensor]) -> float:
+        mean = float(torch.stack(losses).mean()) if losses else 0.0
+        if not math.isfinite(mean):
+            raise WeightsError(
+                f"the loss is {mean} near step {self.step}: the run diverged",
+                "start another --run with a lower --lr",
+                code="E608",
+            )
+        return mean
 
     def _validate(self, log: RunLog) -> None:
         if not self.place.replicas.leads:
@@ -176,7 +192,9 @@ class Trainer:
     def _spent(self) -> float:
         return round(self.clock.spent_s, 1)
 
-    def _save(self) -> None:
+    def _save(self, losses: list[Tensor]) -> None:
+        """Replaces the checkpoint, unless the `losses` since the last log line tell of NaN."""
+        self._mean(losses)
         if not self.place.replicas.leads:
             return
         state = Checkpoint(

@@ -14,7 +14,7 @@ class RunLog:
     """Appends one JSON object per line, each with the step it belongs to.
 
     Args:
-        path: The log, created if absent; None writes nothing (a replica that does not lead).
+        path: The log, created if absent; None writes nothing.
         step: Steps done so far: later lines, from work lost to a kill, are dropped.
         tell: Called with every new line.
     """

@@ -17,7 +17,6 @@ from resattn.weights.architectures import architecture
 from resattn.weights.index import Entry, find, is_commercial
 from resattn.weights.origin import described
 
-
 _PICKLED = (".pth", ".pt", ".ckpt", ".bin", ".pkl")
 
 

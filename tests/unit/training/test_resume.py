@@ -10,7 +10,7 @@ import safetensors.torch
 import torch
 from training_toy import Deblur, train
 
-from resattn.errors import OutputError, UserError
+from resattn.errors import OutputError, UserError, WeightsError
 from resattn.training import checkpoint as checkpoints
 from resattn.training import runlog
 from resattn.training.config import TrainConfig
@@ -61,7 +61,10 @@ def test_stopped_run_continues_where_it_was(tmp_path, first):
 
 def test_finished_run_takes_no_further_step(tmp_path):
     first = train(tmp_path, steps=5)
+    log = (tmp_path / LOG).read_bytes()
     again = train(tmp_path, steps=5)
+    assert (tmp_path / LOG).read_bytes() == log
+    assert again.metrics == first.metrics
     assert again.steps == 5
     assert all(torch.equal(first.weights[k], again.weights[k]) for k in first.weights)
 
@@ -81,6 +84,26 @@ def test_other_settings_are_another_run(tmp_path):
     train(tmp_path, steps=3)
     with pytest.raises(UserError, match="other settings"):
         train(tmp_path, steps=4)
+
+
+class Diverging(Deblur):
+    """Its loss is NaN from the tenth step on."""
+
+    steps = 0
+
+    def loss(self, model, batch):
+        self.steps += 1
+        return super().loss(model, batch) * (float("nan") if self.steps > 9 else 1.0)
+
+
+@pytest.mark.parametrize("log_steps", [1, 4, 1000])
+def test_a_diverged_run_stops_and_keeps_its_last_good_checkpoint(tmp_path, log_steps):
+    config = TrainConfig(steps=30, batch=2, log_steps=log_steps, checkpoint_s=0.0)
+    with pytest.raises(WeightsError, match="loss is nan near step 10") as caught:
+        Trainer(Diverging(), config, Place(tmp_path, torch.device("cpu"))).fit()
+    assert caught.value.code == "E608"
+    tensors = safetensors.torch.load_file(tmp_path / CHECKPOINT)
+    assert all(bool(torch.isfinite(t).all()) for t in tensors.values())
 
 
 def test_full_disk_leaves_the_previous_checkpoint(tmp_path, monkeypatch):
