@@ -1,0 +1,136 @@
+"""`resattn segment-wound`: one command, one pipeline function."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from resattn.cli.app import flatten, verb_app
+from resattn.cli.options import (
+    ComputeOptions,
+    FileOptions,
+    QualityOptions,
+    TalkOptions,
+    option,
+)
+
+if TYPE_CHECKING:
+    from resattn.pipelines.plan import Plan
+    from resattn.pipelines.run import Work
+
+app = verb_app()
+
+
+@app.command(name="segment-wound")
+@flatten
+def segment_wound(
+    ctx: typer.Context,
+    inputs: Annotated[
+        list[str],
+        typer.Argument(help="Photographs: files, folders, globs, @list or -.", show_default=False),
+    ],
+    *,
+    weights: Annotated[
+        str,
+        option(
+            "--weights",
+            metavar="NAME|FILE",
+            help="Network to use; by default the one installed.",
+            allow_from_autoenv=False,  # RESATTN_WEIGHTS is the folder of the user's own weights
+        ),
+    ] = "",
+    threshold: Annotated[
+        float,
+        option(
+            "--threshold",
+            metavar="P",
+            help="Least probability of a wound; 0 takes the one set with the weights.",
+        ),
+    ] = 0.0,
+    tta: Annotated[
+        bool, option("--tta", help="Average over eight turns: better, eight times the work.")
+    ] = False,
+    fast: Annotated[bool, option("--fast", help="See photographs smaller, and only once.")] = False,
+    refine: Annotated[
+        bool, option(help="Look a second time, closer, at what the first look suspects.")
+    ] = True,
+    marker_mm: Annotated[
+        float,
+        option(
+            "--marker-mm",
+            metavar="MM",
+            help="Side of the black square of a printed ArUco marker (4×4, 50): areas in cm².",
+        ),
+    ] = 0.0,
+    px_per_mm: Annotated[
+        float,
+        option("--px-per-mm", metavar="N", help="Known scale of photographs taken squarely: cm²."),
+    ] = 0.0,
+    overlay: Annotated[bool, option(help="Write the photograph with the outline drawn in.")] = True,
+    probability: Annotated[
+        bool, option("--probability", help="Write the probability map.")
+    ] = False,
+    follow_up: Annotated[
+        bool,
+        option(
+            "--follow-up", help="A folder is one wound over time: a table and a plot of its area."
+        ),
+    ] = False,
+    max_pixels: Annotated[
+        int,
+        option(
+            "--max-pixels",
+            metavar="N",
+            min=0,
+            help="Most pixels a photograph may claim; 0 takes the limit of its format.",
+        ),
+    ] = 0,
+    files: FileOptions,
+    compute: ComputeOptions,
+    quality: QualityOptions,
+    voice: TalkOptions,
+) -> None:
+    """Outline wounds in photographs and measure them.
+
+    Each photograph gives a mask, a picture with the outline, and a JSON of area, length, width,
+    perimeter, a 90 % interval, a confidence and quality flags; with a marker in cm² and mm.
+
+    Not a medical device: for research and documentation, not for diagnosis.
+
+    Example: resattn segment-wound photos/ -o out/ --marker-mm 20 --report out/report.csv
+    """
+    from resattn.cli.conduct import conduct
+
+    def job() -> tuple[Plan, Work, Mapping[str, Any]]:
+        from resattn.pipelines import segment_wound as pipeline
+
+        config = pipeline.SegmentWoundConfig(
+            weights=weights,
+            threshold=threshold,
+            tta=tta,
+            fast=fast,
+            refine=refine,
+            marker_mm=marker_mm,
+            px_per_mm=px_per_mm,
+            overlay=overlay,
+            probability=probability,
+            follow_up=follow_up,
+            max_pixels=max_pixels,
+            overwrite=files.overwrite,
+            **asdict(compute),
+        )
+        plan = pipeline.plan(
+            inputs,
+            files.out,
+            include=files.include,
+            recursive=files.recursive,
+            overwrite=files.overwrite,
+            skip_existing=files.skip_existing,
+            follow_up=follow_up,
+        )
+        return plan, pipeline.work(config), asdict(config)
+
+    conduct(ctx, files, quality, voice, job)
