@@ -26,6 +26,7 @@ from resattn.training.replicas import Replicas
 from resattn.training.runlog import Line, RunLog
 from resattn.training.schedule import Alarm, Clock, learning_rate
 from resattn.training.task import Task
+from resattn.training.warm import warm_start
 
 CHECKPOINT, LOG = "checkpoint.safetensors", "log.jsonl"
 
@@ -73,10 +74,11 @@ class Trainer:
         task: Model, data and loss.
         config: Length, optimiser and bookkeeping.
         place: Device, folder and processes.
-        init: Weights to start from instead of random ones.
+        init: Weights to start from instead of random ones; what does not fit stays random.
 
     Raises:
         UserError: The folder holds a run with other settings.
+        WeightsError: `init` is of another model (E604).
     """
 
     def __init__(
@@ -93,7 +95,7 @@ class Trainer:
             torch.manual_seed(config.seed)
             model = task.build()
         if init is not None:
-            model.load_state_dict(init)
+            warm_start(model, init)
         self.model = model.to(place.device)
         _channels_last(self.model)
         self.optimizer = torch.optim.AdamW(
