@@ -196,7 +196,7 @@ class PointBias(nn.Module):
         index = left.long()
         part = (place - left)[..., None]
         value: Tensor = curve[index] * (1 - part) + curve[index + 1] * part
-        return value.permute(0, 3, 1, 2)
+        return value.permute(0, 3, 1, 2).contiguous()
 
 
 def _centres(side: int, cell: float, like: Tensor) -> Tensor:

@@ -23,7 +23,6 @@ class AdditiveConfig(MixerConfig):
     """Channels of the image, of the gating signal, and of the space both are compared in."""
 
     kind: ClassVar[str] = "additive"
-    dim: int
     context_dim: int
     hidden: int
 

@@ -23,9 +23,15 @@ Family = Literal["gate", "channel", "window", "global", "keys"]
 
 @dataclass(frozen=True)
 class MixerConfig(Config):
-    """Settings of one mixer; `kind` is its name in the registry and in JSON."""
+    """Settings of one mixer.
+
+    Attributes:
+        kind: Its name in the registry and in JSON.
+        dim: Channels of the image.
+    """
 
     kind: ClassVar[str]
+    dim: int
 
     def to_dict(self) -> dict[str, Json]:
         """Plain JSON values, led by ``kind``."""

@@ -26,7 +26,6 @@ class CbamConfig(MixerConfig):
     """Channels, how far the channel MLP narrows, and the odd kernel of the pixel gate."""
 
     kind: ClassVar[str] = "cbam"
-    dim: int
     reduction: int = 4
     kernel: int = 7
 
@@ -67,7 +66,10 @@ class Cbam(GlobalMixer):
         """`x` (B, C, H, W), times a gate per channel and a gate per pixel, both in (0, 1)."""
         statistics = statistics or self.measure(x, context)
         y = x * self._channel_gate(statistics)[:, :, None, None].to(x.dtype)
-        return y * self._pixel_gate(y).to(x.dtype)
+        pixel_gate = self._pixel_gate(y).to(x.dtype)
+        # y is a temporary of this call: where autograd has no use for it, it becomes the output.
+        needed = y.requires_grad or pixel_gate.requires_grad
+        return y * pixel_gate if needed else y.mul_(pixel_gate)
 
     def _channel_gate(self, statistics: Statistics) -> Tensor:
         dtype = self.pixel.weight.dtype
@@ -88,5 +90,8 @@ class Cbam(GlobalMixer):
         return 2 * (2 * mlp + 2 * self.config.kernel**2 * height * width)
 
     def extra_bytes(self, height: int, width: int) -> int:
-        """The image after each gate, and the planes around the pixel gate."""
-        return 4 * height * width * (2 * self.config.dim + 1)
+        """The image after its gates, and 21 planes around the pixel gate's convolution.
+
+        Sixteen of those are two planes as oneDNN pads them.
+        """
+        return 4 * height * width * (self.config.dim + 21)

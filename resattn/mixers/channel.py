@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from resattn.mixers.base import GlobalMixer, MixerConfig, positive
-from resattn.ops.gram import gram
+from resattn.ops.gram import gram, gram_bytes
 from resattn.ops.statistics import Inner, Statistics, crop
 
 
@@ -26,7 +26,6 @@ class ChannelConfig(MixerConfig):
     """Channels, and the sign of the similarity."""
 
     kind: ClassVar[str] = "channel"
-    dim: int
     negate: bool = True
 
     def __post_init__(self) -> None:
@@ -68,5 +67,6 @@ class ChannelAttention(GlobalMixer):
         return 4 * height * width * self.config.dim**2
 
     def extra_bytes(self, height: int, width: int) -> int:
-        """The output."""
-        return 4 * height * width * self.config.dim
+        """The output, or `gram`'s copies before it."""
+        pixels, dim = height * width, self.config.dim
+        return max(4 * pixels * dim, gram_bytes(pixels, 2 * dim))

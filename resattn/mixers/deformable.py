@@ -34,7 +34,6 @@ class DeformableConfig(MixerConfig):
     """
 
     kind: ClassVar[str] = "deformable"
-    dim: int
     context_dim: int
     heads: int
     step: int = 1

@@ -31,7 +31,6 @@ class EcaConfig(MixerConfig):
     """Channels, and the odd kernel over them; 0 takes the kernel from the channel count."""
 
     kind: ClassVar[str] = "eca"
-    dim: int
     kernel: int = 0
 
     def __post_init__(self) -> None:

@@ -48,7 +48,6 @@ class KeyConfig(MixerConfig):
     """
 
     kind: ClassVar[str] = "keys"
-    dim: int
     heads: int = 8
     extent: int = 400
     unit: float = 8.0
@@ -118,5 +117,6 @@ class KeyAttention(Mixer):
 
     def extra_bytes(self, height: int, width: int, keys: int = 50) -> int:
         """Queries, attended values and output, and the bias of every pixel and point."""
-        n = height * width
-        return 4 * n * (3 * self.config.dim + 2 * keys * self.config.heads)
+        dim, bias = self.config.dim, keys * self.config.heads
+        logarithm = dim + 3 * bias if self.config.published else 0
+        return 4 * height * width * max(3 * dim + bias, logarithm)

@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+import torch
 from torch import Tensor, nn
 
 from resattn.mixers.base import Mixer, MixerConfig, positive
@@ -23,7 +24,6 @@ class PositionConfig(MixerConfig):
     """Channels, and how much narrower queries and keys are."""
 
     kind: ClassVar[str] = "position"
-    dim: int
     reduction: int = 8
 
     def __post_init__(self) -> None:
@@ -66,6 +66,10 @@ class PositionAttention(Mixer):
         return 2 * n * dim * (2 * narrow + dim) + 2 * n**2 * (narrow + dim)
 
     def extra_bytes(self, height: int, width: int) -> int:
-        """Queries, keys, values and the output; the fused kernel keeps no logits."""
-        narrow = self.config.dim // self.config.reduction
-        return 4 * height * width * (2 * narrow + 2 * self.config.dim)
+        """Queries and keys, also padded for the fused kernel, values, output, one block of logits.
+
+        The block is that of torch's CPU kernel, 256 queries by 512 keys for each thread.
+        """
+        narrow, pixels = self.config.dim // self.config.reduction, height * width
+        block = 4 * min(pixels, 256) * min(pixels, 512) * torch.get_num_threads()
+        return 4 * pixels * (2 * narrow + 4 * self.config.dim) + block

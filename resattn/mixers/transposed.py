@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from resattn.mixers.base import GlobalMixer, MixerConfig, need, positive
-from resattn.ops.gram import gram
+from resattn.ops.gram import gram, gram_bytes
 from resattn.ops.statistics import Inner, Statistics, crop, sum_pixels
 
 _SMALLEST = 1e-12  # length below which a channel counts as empty
@@ -27,7 +27,6 @@ class TransposedConfig(MixerConfig):
     """Channels of image and context, and the heads that divide them."""
 
     kind: ClassVar[str] = "transposed"
-    dim: int
     heads: int
 
     def __post_init__(self) -> None:
@@ -109,8 +108,9 @@ class TransposedAttention(GlobalMixer):
         return height * width * per_pixel + 2 * dim**2 * per_head
 
     def extra_bytes(self, height: int, width: int) -> int:
-        """Queries, and keys and values before and after the depthwise convolution."""
-        return 4 * height * width * 5 * self.config.dim
+        """Keys and values before and after a convolution, or all three beside `gram`'s copies."""
+        image = 4 * height * width * self.config.dim
+        return max(4 * image, 3 * image + gram_bytes(height * width, 2 * self.config.dim))
 
 
 def _pointwise(dim: int, out: int) -> nn.Conv2d:

@@ -22,8 +22,8 @@ from torch.nn import functional as F
 
 from resattn.bias import BiasKind, WindowBias, window_bias
 from resattn.mixers.base import Mixer, MixerConfig, positive
-from resattn.ops.attend import attend
-from resattn.ops.windows import Shape, joined, over_regions, spans
+from resattn.ops.attend import attend, joined
+from resattn.ops.windows import Shape, over_regions, spans
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,6 @@ class WindowConfig(MixerConfig):
     """
 
     kind: ClassVar[str] = "window"
-    dim: int
     heads: int
     window: Shape = (8, 8)
     shift: Shape = (0, 0)
@@ -92,43 +91,55 @@ class WindowAttention(Mixer):
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """`x` (B, H, W, C), each pixel a weighted mean over its window, projected."""
         del context
-        halves = [self._through_grid(x, i) for i in range(len(self.grids))]
-        width = self.config.dim // len(self.grids)
-        mixed = joined([half[..., :width] for half in halves], -1)
+        images = [self._through_grid(x, i) for i in range(len(self.grids))]
+        mixed, *value = (joined(list(parts), -1) for parts in zip(*images, strict=True))
         if self.config.value_conv:
-            value = joined([half[..., width:] for half in halves], -1)
-            mixed = mixed + self.value_conv(value.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+            mixed = mixed + self.value_conv(value[0].permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
         projected: Tensor = self.proj(mixed)
         return projected
 
-    def _through_grid(self, x: Tensor, i: int) -> Tensor:
-        """The attended values of grid `i` and, where they are needed, the values: (B, H, W, E)."""
+    def _through_grid(self, x: Tensor, i: int) -> tuple[Tensor, ...]:
+        """The attended values of grid `i` (B, H, W, C') and, for `value_conv`, the values."""
         window, shift = self.grids[i]
         bias = self.bias[i]() if len(self.bias) else None
-        mix = partial(self._within, i, bias)
+        mix = partial(self._within, i, self._projection(i), bias)
         if not self.config.wrap:
             return over_regions(x, window, shift, mix)
-        there, back = (-shift[0], -shift[1]), shift
-        return over_regions(x.roll(there, (1, 2)), window, (0, 0), mix).roll(back, (1, 2))
+        rolled = x.roll((-shift[0], -shift[1]), (1, 2))
+        return tuple(t.roll(shift, (1, 2)) for t in over_regions(rolled, window, (0, 0), mix))
 
-    def _within(self, i: int, bias: Tensor | None, tokens: Tensor, shape: Shape) -> Tensor:
-        """Attention within windows of `shape`: (B', n, C) to (B', n, E)."""
+    def _within(
+        self,
+        i: int,
+        projection: tuple[Tensor, Tensor],
+        bias: Tensor | None,
+        tokens: Tensor,
+        shape: Shape,
+    ) -> tuple[Tensor, ...]:
+        """Attention within windows of `shape`, (B', n, C) to (B', n, C'), and the values."""
         heads = self.config.heads // len(self.grids)
-        qkv = F.linear(tokens, *self._projection(i))
-        q, k, v = qkv.unflatten(-1, (3, heads, -1)).permute(2, 0, 3, 1, 4)
-        scale = None
+        qkv = F.linear(tokens, *projection).unflatten(-1, (3, heads, -1))
         if self.config.cosine:
-            factor = self.log_scale.unflatten(0, (len(self.grids), heads))[i]
-            q, k, scale = _unit(q) * factor.clamp_max(math.log(100)).exp(), _unit(k), 1.0
+            qkv = self._unit(qkv, i)
+        q, k, v = (t.transpose(1, 2) for t in qkv.unbind(2))
+        scale = 1.0 if self.config.cosine else None
         if bias is not None:
             h, w = shape
             bias = bias[:, :h, :w, :h, :w].reshape(heads, h * w, h * w)
-        mixed = attend(
-            q.to(v.dtype), k.to(v.dtype), v, bias=bias, scale=scale, impl=self.impl,
-            max_bytes=self.max_bytes,
-        )  # fmt: skip
+        mixed = attend(q, k, v, bias=bias, scale=scale, impl=self.impl, max_bytes=self.max_bytes)
         mixed = mixed.transpose(1, 2).flatten(2)
-        return torch.cat([mixed, qkv.chunk(3, -1)[2]], -1) if self.config.value_conv else mixed
+        return (mixed, qkv[:, :, 2].flatten(2)) if self.config.value_conv else (mixed,)
+
+    def _unit(self, qkv: Tensor, i: int) -> Tensor:
+        """`qkv` (B', n, 3, h, d), queries and keys of length one, the queries times their scale.
+
+        One pass over all three, since it is contiguous: half the time of one over q and k alone.
+        """
+        lengths = torch.linalg.vector_norm(qkv, dim=-1, keepdim=True, dtype=self.log_scale.dtype)
+        q, k, v = lengths.clamp_min(1e-12).unbind(2)
+        scale = self.log_scale.view(len(self.grids), -1, 1)[i].clamp_max(math.log(100)).exp()
+        unit: Tensor = qkv * torch.stack([scale / q, 1 / k, torch.ones_like(v)], 2).to(qkv.dtype)
+        return unit
 
     def _projection(self, i: int) -> tuple[Tensor, Tensor]:
         """The rows of `qkv` that serve grid `i`."""
@@ -165,10 +176,15 @@ class WindowAttention(Mixer):
         )
 
     def extra_bytes(self, height: int, width: int) -> int:
-        """Windows, their projections and the attended values, with the output."""
-        return 4 * height * width * 6 * self.config.dim
-
-
-def _unit(x: Tensor) -> Tensor:
-    """`x` with rows of length one, in float32 whatever autocast says."""
-    return F.normalize(x.to(torch.promote_types(x.dtype, torch.float32)), dim=-1)
+        """Windows, projections and attended values of a grid, or the images joined after it."""
+        n, branch = len(self.grids), 1 + self.config.value_conv
+        window, shift = self.grids[0]
+        parts = [spans(*side) for side in zip((height, width), window, shift, strict=True)]
+        largest = math.prod(max(part.stop - part.start for part, _ in side) for side in parts)
+        whole = largest == height * width and not self.config.wrap
+        within = largest / (height * width) * (1 + (4 + 3 * self.config.cosine) / n)
+        within += (n - whole) * branch / n
+        after = branch * (1 + (n > 1)) + 2 * self.config.value_conv
+        image = 4 * height * width * self.config.dim
+        biases = 4 * self.config.heads // n * math.prod(window) ** 2 * len(self.bias[:1])
+        return int(image * max(within, after)) + biases

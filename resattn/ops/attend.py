@@ -57,6 +57,11 @@ def attend(
     raise ValueError(f"impl must be auto, reference, sdpa or tiled, not {impl!r}")
 
 
+def joined(parts: list[Tensor], axis: int) -> Tensor:
+    """The parts side by side; a single part as it is, not copied."""
+    return parts[0] if len(parts) == 1 else torch.cat(parts, axis)
+
+
 def merge(a: tuple[Tensor, Tensor], b: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
     """Attention over two sets of keys from attention over each.
 
@@ -102,8 +107,8 @@ def _tiled(
             for part in parts:
                 merged = merge(merged, part)
             blocks.append(merged[0])
-        out.append(torch.cat(blocks, 2))
-    return torch.cat(out).to(v.dtype)
+        out.append(joined(blocks, 2))
+    return joined(out, 0).to(v.dtype)
 
 
 def _slices(size: int, step: int) -> Iterator[slice]:
@@ -120,7 +125,7 @@ def _partial(
     logits = _logits(q, k, bias, scale)
     # A block may hold no key with a finite bias: its sum is then the smallest number, not -inf.
     log_sum = logits.logsumexp(-1, keepdim=True).clamp_min(torch.finfo(logits.dtype).min)
-    return _product((logits - log_sum).exp(), v), log_sum
+    return _product((logits - log_sum).exp_(), v), log_sum
 
 
 def _logits(q: Tensor, k: Tensor, bias: Tensor | None, scale: float) -> Tensor:

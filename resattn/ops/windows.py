@@ -6,20 +6,18 @@ no padded key is ever averaged in.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
-import torch
 from torch import Tensor
 
 Shape = tuple[int, int]
+Mix = Callable[[Tensor, Shape], tuple[Tensor, ...]]
 
 
 def partition(x: Tensor, window: Shape) -> Tensor:
     """Windows of `x` (B, H, W, C), whose sides are multiples: (B * windows, h * w, C)."""
-    batch, height, width, channels = x.shape
-    h, w = window
-    x = x.reshape(batch, height // h, h, width // w, w, channels)
-    return x.permute(0, 1, 3, 2, 4, 5).reshape(-1, h * w, channels)
+    return _by_window(x, window).reshape(-1, math.prod(window), x.shape[-1])
 
 
 def reverse(windows: Tensor, window: Shape, size: Shape) -> Tensor:
@@ -27,6 +25,13 @@ def reverse(windows: Tensor, window: Shape, size: Shape) -> Tensor:
     (height, width), (h, w), channels = size, window, windows.shape[-1]
     x = windows.reshape(-1, height // h, width // w, h, w, channels)
     return x.permute(0, 1, 3, 2, 4, 5).reshape(-1, height, width, channels)
+
+
+def _by_window(x: Tensor, window: Shape) -> Tensor:
+    """A view of `x` (B, H, W, C) as (B, rows, columns, h, w, C)."""
+    (h, w), (height, width) = window, x.shape[1:3]
+    x = x.unflatten(2, (width // w, w)).unflatten(1, (height // h, h))
+    return x.permute(0, 1, 3, 2, 4, 5)
 
 
 def spans(size: int, window: int, shift: int) -> list[tuple[slice, int]]:
@@ -41,25 +46,34 @@ def spans(size: int, window: int, shift: int) -> list[tuple[slice, int]]:
     return [(slice(start, stop), length) for start, stop, length in ends if start < stop]
 
 
-def over_regions(
-    x: Tensor, window: Shape, shift: Shape, mix: Callable[[Tensor, Shape], Tensor]
-) -> Tensor:
-    """`mix` applied to all windows of each equal-windowed region of `x` (B, H, W, C).
+def over_regions(x: Tensor, window: Shape, shift: Shape, mix: Mix) -> tuple[Tensor, ...]:
+    """What `mix` makes of every window of `x` (B, H, W, C), put back in place.
 
-    `mix` takes windows (B', n, C) with their shape (h, w) and returns (B', n, E). There are one
-    to nine regions: the whole windows, and those the four sides and corners cut.
+    There are one to nine regions of equal windows: the whole ones, and those that the four sides
+    and corners cut. Each result is written where it belongs, without a copy in between.
+
+    Args:
+        x: The image.
+        window: Height and width of a whole window.
+        shift: Where the first grid lines lie.
+        mix: Takes the windows (B', n, C) of a region and their shape (h, w); returns one or more
+            tensors (B', n, E).
+
+    Returns:
+        As many images (B, H, W, E) as `mix` returns tensors.
     """
-    rows = []
-    for vertical, h in spans(x.shape[1], window[0], shift[0]):
-        row = []
-        for horizontal, w in spans(x.shape[2], window[1], shift[1]):
-            region = x[:, vertical, horizontal]
-            mixed = mix(partition(region, (h, w)), (h, w))
-            row.append(reverse(mixed, (h, w), (region.shape[1], region.shape[2])))
-        rows.append(joined(row, 2))
-    return joined(rows, 1)
-
-
-def joined(parts: list[Tensor], axis: int) -> Tensor:
-    """The parts side by side; a single part as it is, not copied."""
-    return parts[0] if len(parts) == 1 else torch.cat(parts, axis)
+    vertical = spans(x.shape[1], window[0], shift[0])
+    horizontal = spans(x.shape[2], window[1], shift[1])
+    regions = [(r, c, (h, w)) for r, h in vertical for c, w in horizontal]
+    if len(regions) == 1:
+        shape = regions[0][2]
+        size = (x.shape[1], x.shape[2])
+        return tuple(reverse(t, shape, size) for t in mix(partition(x, shape), shape))
+    images: tuple[Tensor, ...] = ()
+    for rows, columns, shape in regions:
+        mixed = mix(partition(x[:, rows, columns], shape), shape)
+        images = images or tuple(t.new_empty(*x.shape[:3], t.shape[-1]) for t in mixed)
+        for image, windows in zip(images, mixed, strict=True):
+            place = _by_window(image[:, rows, columns], shape)
+            place.copy_(windows.reshape(place.shape))
+    return images

@@ -101,7 +101,7 @@ def test_windows_keep_neighbours_together_and_come_back():
     windows = partition(x, (3, 4))
     assert torch.equal(windows[1].view(3, 4, 3), x[0, :3, 4:])
     assert torch.equal(reverse(windows, (3, 4), (6, 8)), x)
-    assert torch.equal(over_regions(x, (4, 5), (1, 2), lambda t, _: t), x)
+    assert torch.equal(over_regions(x, (4, 5), (1, 2), lambda t, _: (t,))[0], x)
 
 
 def test_sums_and_products_over_pixels_are_exact_to_float64():
