@@ -33,6 +33,10 @@ _NEIGHBOURHOOD = 5
 _LEAST_CORRELATION = 0.3
 """Below it a band's own peak is not trusted."""
 
+_SAME = 0.3
+"""Bands closer than this to the common shift, in PAN pixels on both axes, take it: on small scenes
+the measurement itself is no better."""
+
 _WINDOWS = 9
 """Parts of the scene that are compared at most."""
 
@@ -90,10 +94,11 @@ def measure(scene: Scene, gain: float) -> Registration:
         peak is not None and abs(value) >= _LEAST_CORRELATION
         for peak, value in zip(peaks, best, strict=True)
     ]
-    common = _median([p for p, good in zip(peaks, trusted, strict=True) if good and p is not None])
+    own = [p if good else None for p, good in zip(peaks, trusted, strict=True)]
+    common = _median([shift for shift in own if shift is not None])
     middle = len(_TRIALS) // 2
     return Registration(
-        tuple(p if good and p else common for p, good in zip(peaks, trusted, strict=True)),
+        tuple(shift if shift and _apart(shift, common) else common for shift in own),
         tuple(best),
         tuple(float(score[middle, middle]) for score in scores),
         tuple(trusted),
@@ -173,6 +178,10 @@ def vertex(three: NDArray[np.float64]) -> float:
     """Vertex of the parabola through three equally spaced values, −½ … ½ around the middle."""
     bend = three[0] - 2.0 * three[1] + three[2]
     return float(0.5 * (three[0] - three[2]) / bend) if bend < 0 else 0.0
+
+
+def _apart(shift: Shift, common: Shift) -> bool:
+    return max(abs(a - b) for a, b in zip(shift, common, strict=True)) > _SAME
 
 
 def _median(shifts: list[Shift]) -> Shift:

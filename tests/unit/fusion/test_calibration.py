@@ -51,6 +51,15 @@ def test_camera_optics_carry_the_table_gains_and_the_measured_shifts(simulate):
     np.testing.assert_allclose(calibration.optics.shifts, simulated.optics.shifts, atol=0.25)
 
 
+def test_consistency_is_trusted_as_far_as_the_bands_explain_pan(simulate):
+    simulated = simulate(160, 160, 3)
+    noise = np.random.default_rng(0).normal(0, 60, simulated.ms.shape).astype(np.float32)
+    noisy = from_arrays(simulated.pan, simulated.ms + noise, simulated.grid)
+    good, poor = (calibrate(scene, (0.3,) * 3) for scene in (simulated.scene, noisy))
+    assert good.consistency == pytest.approx(1 / (1 + 40 * (1 - good.response.assumed)))
+    assert 0 < poor.consistency < 0.5 < good.consistency <= 1
+
+
 def test_registration_can_be_left_out_and_is_still_reported(simulate):
     simulated = simulate(160, 160, 2, shifts=((1.0, -0.5),) * 2)
     calibration = calibrate(simulated.scene, (0.3,) * 2, register=False)

@@ -72,6 +72,13 @@ def test_the_vertex_of_a_parabola():
     assert registration.vertex(np.array([1.0, 1.0, 1.0])) == 0.0
 
 
+def test_bands_next_to_the_common_shift_share_it(simulate):
+    simulated = simulate(160, 160, 3, shifts=((1.0, 0.5), (1.1, 0.45), (0.9, 0.55)))
+    measured = registration.measure(simulated.scene, 0.3)
+    assert len(set(measured.shifts)) == 1
+    np.testing.assert_allclose(measured.shifts[0], (1.0, 0.5), atol=0.15)
+
+
 def test_the_common_shift_is_the_median_of_measured_bands():
     measured = registration.Registration(
         ((1.0, 0.0), (2.0, 1.0), (9.0, 9.0), (3.0, 4.0)),
