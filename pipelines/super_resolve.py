@@ -39,7 +39,12 @@ from resattn.pipelines.super_resolve_outputs import (
     create,
     output_suffix,
 )
-from resattn.pipelines.super_resolve_pictures import Photo, RasterPicture, open_picture
+from resattn.pipelines.super_resolve_pictures import (
+    Photo,
+    RasterPicture,
+    bands_in_order,
+    open_picture,
+)
 from resattn.pipelines.super_resolve_preview import side_by_side
 from resattn.upscale.enlarge import Enlarger
 from resattn.upscale.levels import Levels
@@ -265,7 +270,7 @@ def _check_before_work(picture: Photo | RasterPicture, item: Item, target: Targe
     if target.suffix not in RASTER_SUFFIXES:
         check_photo(target, picture)
     if item.reference is not None:
-        bands = picture.count - (picture.alpha is not None)
+        bands = len(bands_in_order(picture))
         quality.check_reference(item.reference, target.height, target.width, bands)
 
 

@@ -71,8 +71,10 @@ def _measured(picture: Photo | RasterPicture) -> Levels:
             chosen = plane.ravel() if valid is None else plane[valid[band]]
             samples[band].append(chosen.astype(np.float64))
     bands = [np.concatenate(parts) for parts in samples]
-    if picture.is_colour:
-        bands[:3] = [np.concatenate(bands[:3])] * 3
+    if picture.colours:
+        shared = np.concatenate([bands[band] for band in picture.colours])
+        for band in picture.colours:
+            bands[band] = shared
     return Levels.measured(bands)
 
 

@@ -192,7 +192,7 @@ def _profile(target: Target, picture: Photo | RasterPicture) -> RasterProfile:
     if isinstance(picture, RasterPicture):
         profile = _enlarged(picture, target)
     else:
-        names = COLOURS if picture.is_colour else ("gray",)
+        names = COLOURS if picture.colours else ("gray",)
         profile = RasterProfile(
             height=target.height,
             width=target.width,

@@ -37,8 +37,8 @@ class Picture(Protocol):
     alpha: int | None
 
     @property
-    def is_colour(self) -> bool:
-        """Whether the first three bands are red, green and blue."""
+    def colours(self) -> tuple[int, ...]:
+        """Which bands are red, green and blue; empty if none are."""
 
     def read(self, window: Window) -> Pixels:
         """All bands (B, h, w) in the file's own type."""
@@ -62,9 +62,9 @@ class Photo:
         self.count = len(image.pixels) + (image.alpha is not None)
 
     @property
-    def is_colour(self) -> bool:
-        """Whether it is not grey."""
-        return len(self._pixels) == 3
+    def colours(self) -> tuple[int, ...]:
+        """The three bands, unless the photograph is grey."""
+        return (0, 1, 2) if len(self._pixels) == 3 else ()
 
     def read(self, window: Window) -> Pixels:
         """All bands, see `Picture`."""
@@ -105,9 +105,11 @@ class RasterPicture:
         self._has_holes = marked or info.has_mask or np.dtype(info.dtype).kind == "f"
 
     @property
-    def is_colour(self) -> bool:
-        """Whether the file says so."""
-        return self.info.colorinterp[:3] == COLOURS
+    def colours(self) -> tuple[int, ...]:
+        """As the file says, whatever their order."""
+        names = self.info.colorinterp
+        found = tuple(names.index(name) for name in COLOURS if name in names)
+        return found if len(found) == len(COLOURS) else ()
 
     def read(self, window: Window) -> Pixels:
         """All bands, see `Picture`."""
@@ -163,3 +165,9 @@ def _refuse_unread_kinds(info: RasterInfo) -> None:
     raise ItemError(
         f"{info.path.name} holds {what}, which cannot be enlarged as they are", remedy, code="E310"
     )
+
+
+def bands_in_order(picture: Photo | RasterPicture) -> tuple[int, ...]:
+    """Every band but transparency: red, green and blue first where there are such."""
+    rest = set(range(picture.count)) - {picture.alpha} - set(picture.colours)
+    return (*picture.colours, *sorted(rest))

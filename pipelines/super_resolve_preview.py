@@ -8,7 +8,12 @@ import numpy as np
 
 from resattn.fusion.taps import Image
 from resattn.io.image import write_image
-from resattn.pipelines.super_resolve_pictures import Photo, RasterPicture, open_picture
+from resattn.pipelines.super_resolve_pictures import (
+    Photo,
+    RasterPicture,
+    bands_in_order,
+    open_picture,
+)
 from resattn.pipelines.super_resolve_quality import interpolated
 from resattn.tiling import Window
 from resattn.upscale.levels import Levels
@@ -27,7 +32,8 @@ def side_by_side(
         size = (after.height, after.width)
         height, width = min(SIDE, size[0]), min(SIDE, size[1])
         window = Window((size[0] - height) // 2, (size[1] - width) // 2, height, width)
-        result = levels.to_unit(after.read(window))
+        bands = bands_in_order(after)
+        result = levels.bands(bands).to_unit(after.read(window)[list(bands)])
     before = interpolated(source, size, levels)(window)
     shown = [0, 1, 2] if len(before) >= 3 else [0, 0, 0]
     gap = np.ones((3, height, _GAP), np.float32)

@@ -13,7 +13,12 @@ from numpy.typing import NDArray
 from resattn.errors import ItemError
 from resattn.fusion.taps import Image
 from resattn.metrics.luma import luma, ssim_y
-from resattn.pipelines.super_resolve_pictures import Photo, RasterPicture, open_picture
+from resattn.pipelines.super_resolve_pictures import (
+    Photo,
+    RasterPicture,
+    bands_in_order,
+    open_picture,
+)
 from resattn.tiling import Grid, Window
 from resattn.upscale.fill import filled
 from resattn.upscale.levels import Levels
@@ -21,7 +26,7 @@ from resattn.upscale.resize import BICUBIC, LANCZOS, Kernel, Resampler
 
 Scores = dict[str, float]
 Draw = Callable[[Window], Image]
-"""Bands (B, h, w) of a window, 0..1."""
+"""Bands (B, h, w) of a window, transparency left out, nominally 0..1."""
 
 _TILE = 512
 _OVERLAP = 10  # SSIM looks at 11 × 11 pixels
@@ -36,7 +41,7 @@ def check_reference(reference: Path, height: int, width: int, bands: int) -> Non
         ItemError: E320 if it has another size or number of bands, or as `open_picture` says.
     """
     with open_picture(reference) as picture:
-        found = (picture.width, picture.height, _scored(picture))
+        found = (picture.width, picture.height, len(bands_in_order(picture)))
     if found != (width, height, bands):
         raise ItemError(
             f"the reference {reference.name} has {found[0]}×{found[1]} pixels and {found[2]} "
@@ -62,9 +67,10 @@ def compare(
         border: Pixels left out at each edge.
     """
     with open_picture(output) as estimate, open_picture(reference) as truth:
-        real = _drawn(truth, levels)
+        scored = levels.bands(bands_in_order(source))
+        real = _drawn(truth, scored)
         size = (truth.height, truth.width)
-        candidates = {"result": _drawn(estimate, levels)} | {
+        candidates = {"result": _drawn(estimate, scored)} | {
             kernel.name: interpolated(source, size, levels, kernel) for kernel in BASELINES
         }
         scores = {
@@ -77,29 +83,36 @@ def compare(
 def interpolated(
     source: Photo | RasterPicture, size: tuple[int, int], levels: Levels, kernel: Kernel = BICUBIC
 ) -> Draw:
-    """The source enlarged to `size` by an interpolation kernel, 0..1, without transparency."""
+    """The source enlarged to `size` by an interpolation kernel, without transparency."""
     resampler = Resampler((source.height, source.width), size, kernel)
-    bands = _scored(source)
+    bands = list(bands_in_order(source))
+    scored = levels.bands(tuple(bands))
+    lowest, highest = _limits(source.dtype, scored)
 
     def draw(window: Window) -> Image:
         need = resampler.need(window)
-        unit = levels.to_unit(source.read(need))[:bands]
+        unit = scored.to_unit(source.read(need)[bands])
         valid = source.valid(need)
         if valid is not None and not valid.all():
-            unit = filled(unit, valid[:bands], kernel.radius, rest=0.5)
-        return np.clip(resampler.apply(unit, window), 0, 1)
+            unit = filled(unit, valid[bands], kernel.radius, rest=0.5)
+        return np.clip(resampler.apply(unit, window), lowest, highest)
 
     return draw
 
 
+def _limits(dtype: str, levels: Levels) -> tuple[Image, Image]:
+    """What a file of that type can hold, (B, 1, 1) each, where black is 0 and white is 1."""
+    kind = np.dtype(dtype)
+    ends = np.array([-np.inf, np.inf])
+    if kind.kind in "iu":
+        ends = np.array([np.iinfo(dtype).min, np.iinfo(dtype).max])
+    both = np.broadcast_to(ends[:, None, None, None], (2, len(levels.black), 1, 1))
+    return levels.to_unit(both[0]), levels.to_unit(both[1])
+
+
 def _drawn(picture: Photo | RasterPicture, levels: Levels) -> Draw:
-    bands = _scored(picture)
-    return lambda window: levels.to_unit(picture.read(window))[:bands]
-
-
-def _scored(picture: Photo | RasterPicture) -> int:
-    """Bands that are compared: transparency stands last and is left out."""
-    return picture.count - (picture.alpha is not None)
+    bands = list(bands_in_order(picture))
+    return lambda window: levels.to_unit(picture.read(window)[bands])
 
 
 def _validity(

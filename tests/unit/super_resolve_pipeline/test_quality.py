@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 import rasterio
+from rasterio.enums import ColorInterp
 from rasterio.transform import Affine
 
 from resattn.errors import ItemError
@@ -86,6 +87,23 @@ def test_more_than_three_bands_are_scored_one_by_one(tmp_path):
     scores, _ = scored(*paths, Levels.of_type("uint8", 4), 0)
     each = [ssim_y(e, t) for e, t in zip(estimate, truth, strict=True)]
     assert scores["ssim_y"] == pytest.approx(np.mean(each), abs=1e-6)
+
+
+def test_the_order_of_colours_and_transparency_do_not_matter(tmp_path):
+    truth = RANDOM.integers(1, 256, (3, 40, 40), np.uint8)
+    estimate = RANDOM.integers(1, 256, (3, 40, 40), np.uint8)
+    opaque = np.full((40, 40), 255, np.uint8)
+    names = [ColorInterp.blue, ColorInterp.green, ColorInterp.red, ColorInterp.alpha]
+    reversed_path = tmp_path / "bgra.tif"
+    with rasterio.open(reversed_path, "w", driver="GTiff", count=4, height=40, width=40,
+                       dtype="uint8", transform=Affine(1, 0, 5, 0, -1, 5)) as file:  # fmt: skip
+        file.colorinterp = names
+        file.write(np.concatenate([estimate[::-1], opaque[None]]))
+    low = tmp_path / "low.png"
+    low.write_bytes(encode_image(truth[:, ::2, ::2], alpha=opaque[::2, ::2]))
+    truth_path = photo(tmp_path / "truth.png", truth)
+    scores, _ = scored(low, reversed_path, truth_path, Levels.of_type("uint8", 4), 2)
+    assert scores["psnr_y"] == pytest.approx(psnr_y(estimate, truth, border=2), abs=1e-5)
 
 
 def test_a_border_that_leaves_nothing_gives_no_score(tmp_path):

@@ -162,6 +162,26 @@ def test_nan_is_a_hole_even_where_none_is_declared(tmp_path, random_weights):
         np.testing.assert_array_equal(np.isnan(out.read()), repeat(~np.isfinite(pixels)))
 
 
+@pytest.mark.parametrize(("dtype", "value"), [("float32", -3.4e38), ("uint16", 65_535)])
+def test_a_value_far_beyond_all_others_is_copied_and_colours_nothing(
+    tmp_path, random_weights, dtype, value
+):
+    pixels = RANDOM.integers(100, 200, (1, 100, 100)).astype(dtype)
+    far = np.zeros((100, 100), np.bool_)
+    far[40:42, 50:53] = True
+    outs = []
+    for number, inside in enumerate((value, 150)):  # declared by nobody; or not there at all
+        marked = np.where(far, pixels.dtype.type(inside), pixels)
+        source = write(tmp_path / f"{number}.tif", marked)
+        path = tmp_path / f"out{number}.tif"
+        super_resolve(source, path, weights=random_weights, range="100,200")
+        with rasterio.open(path) as out:
+            outs.append(out.read())
+    assert (outs[0][:, repeat(far)] == pixels.dtype.type(value)).all()
+    # Around it things look as if it were filled from there: no trace of its size.
+    assert np.abs(outs[0][:, ~repeat(far)].astype(float) - outs[1][:, ~repeat(far)]).max() < 60
+
+
 def test_a_mask_inside_the_file_is_enlarged(tmp_path, copying):
     pixels = RANDOM.integers(0, 255, (3, 20, 20), np.uint8)
     mask = np.ones((20, 20), np.bool_)
