@@ -77,17 +77,19 @@ def pansharpen(
     ] = 200,
     adapt_seconds: Annotated[
         float,
-        option("--adapt-seconds", metavar="SECONDS", min=0, help="Most CPU seconds of adaptation."),
-    ] = 60.0,
+        option(
+            "--adapt-seconds",
+            metavar="SECONDS",
+            min=0,
+            help="Most CPU seconds of it; 0: no limit, and the same bytes on every run.",
+        ),
+    ] = 0.0,
     weights: Annotated[
         Path | None, option("--weights", metavar="FILE", help="Start from weights adapted earlier.")
     ] = None,
     save_weights: Annotated[
-        Path | None,
-        option(
-            "--save-weights", metavar="FILE", help="Keep the adapted weights for the next tile."
-        ),
-    ] = None,
+        bool, option("--save-weights", help="Keep the adapted weights beside the output.")
+    ] = False,
     cog: Annotated[bool, option("--cog", help="Write a Cloud-Optimized GeoTIFF.")] = False,
     preview: Annotated[
         bool, option("--preview", help="Write a before/after PNG beside the output.")

@@ -1,17 +1,22 @@
-"""Which method sharpens a scene: the one asked for, fitted to it."""
+"""Which method sharpens a scene: the one asked for, or the best by its own scores; fitted to it."""
 
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Protocol
 
 from resattn.errors import UserError
 from resattn.fusion import classical
 from resattn.fusion.pyramid import Optics
 from resattn.fusion.scene import Scene
 from resattn.fusion.taps import Image, Mask
+from resattn.pipelines.pansharpen_config import PansharpenConfig
+from resattn.pipelines.progress import Progress
 from resattn.tiling import Window
+
+METHODS = ("auto", "lambda-pnn", *classical.METHODS)
 
 
 class Fuser(Protocol):
@@ -23,20 +28,21 @@ class Fuser(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A fitted method and its name.
+    """A fitted method, its name, and what the choice rests on.
 
     Attributes:
         name: The method that was chosen.
         fuser: It, fitted.
         own_threads: True for networks, whose arithmetic uses all threads by itself.
+        facts: For the report: scores that decided, loss before and after.
+        pack: Gives the adapted weights as the bytes of a file; None where nothing was adapted.
     """
 
     name: str
     fuser: Fuser
     own_threads: bool = False
-
-
-METHODS = ("auto", "lambda-pnn", *classical.METHODS)
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    pack: Callable[[str], bytes] | None = None
 
 
 def check_method(method: str) -> None:
@@ -51,6 +57,53 @@ def check_method(method: str) -> None:
         raise UserError(f"unknown method {method!r}", hint, code="E208")
 
 
-def choose(method: str, scene: Scene, optics: Optics) -> Choice:
-    """The method, fitted."""
-    return Choice(method, classical.fit(method, scene, optics))
+def choose(
+    method: str, scene: Scene, optics: Optics, config: PansharpenConfig, progress: Progress
+) -> Choice:
+    """The method, fitted to the scene and, where it learns, adapted to it."""
+    if method in classical.METHODS:
+        return Choice(method, classical.fit(method, scene, optics))
+    return _adapted(method, scene, optics, config, progress)
+
+
+def _adapted(
+    method: str, scene: Scene, optics: Optics, config: PansharpenConfig, progress: Progress
+) -> Choice:
+    # torch takes longer to import than a classical method takes to run.
+    from resattn.device import pick
+    from resattn.fusion import select
+    from resattn.fusion.adapt import AdaptedModel, adapt, load_network
+    from resattn.fusion.adapt_training import AdaptConfig
+
+    budget = AdaptConfig(
+        steps=config.adapt_steps,
+        seconds=config.adapt_seconds or None,
+        seed=config.seed,
+        precision=config.precision,
+        device=str(pick(config.device)),
+    )
+    begin = None if config.weights is None else load_network(config.weights, scene.bands)
+    with progress.steps(config.adapt_steps, "adapting") as bar:
+
+        def tick(_done: int, _steps: int) -> None:
+            bar.update()
+
+        if method == "lambda-pnn":
+            start, reduced = select.best_classical(scene, optics)
+            adapted = adapt(scene, start, budget, begin=begin, progress=tick)
+            facts: dict[str, Any] = {"start": start.method, "reduced_ergas": reduced}
+            chosen: Fuser = adapted
+        else:
+            choice = select.choose(scene, optics, budget, begin=begin, progress=tick)
+            before, after = choice.scores
+            facts = {
+                "start": choice.start,
+                "reduced_ergas": choice.reduced,
+                "classical_scores": asdict(before),
+                "adapted_scores": asdict(after),
+            }
+            chosen = choice.fuser
+    if isinstance(chosen, AdaptedModel):
+        facts["loss"] = chosen.losses
+        return Choice("lambda-pnn", chosen, own_threads=True, facts=facts, pack=chosen.packed)
+    return Choice(facts["start"], chosen, facts=facts)

@@ -16,13 +16,14 @@ import numpy as np
 
 from resattn.fusion.calibration import Calibration, calibrate
 from resattn.fusion.scene import Scene
+from resattn.io.atomic import write_bytes
 from resattn.io.profile import RasterProfile
 from resattn.io.raster_writer import RasterWriter
 from resattn.pipelines import pansharpen_quality as quality
 from resattn.pipelines import plan as planning
 from resattn.pipelines import preview, provenance, wald
 from resattn.pipelines.ahead import ahead, available_threads
-from resattn.pipelines.fusers import Choice, check_method, choose
+from resattn.pipelines.fusers import Choice, Fuser, check_method, choose
 from resattn.pipelines.memory import parse_bytes
 from resattn.pipelines.pansharpen_config import PansharpenConfig
 from resattn.pipelines.pixels import to_dtype
@@ -123,18 +124,23 @@ def _sharpen(item: Item, progress: Progress, *, config: PansharpenConfig) -> Res
     pan, *ms = item.inputs
     with open_scene(pan, ms, bands=config.band_numbers()) as files:
         prepared = prepare(files, config)
-        choice = choose(config.method, prepared.scene, prepared.calibration.optics)
+        optics = prepared.calibration.optics
+        choice = choose(config.method, prepared.scene, optics, config, progress)
         profile = _profile(prepared, config, choice.name)
         finish(prepared, choice, profile, item, config, progress)
         outputs = [item.output]
         if config.preview:
             outputs.append(preview.before_after(prepared.scene, item.output, config.overwrite))
-        metrics, baselines = _measure(prepared, item, config, choice.name)
+        if config.save_weights and choice.pack is not None:
+            outputs.append(item.output.with_suffix(".safetensors"))
+            write_bytes(outputs[-1], choice.pack(item.output.stem), overwrite=config.overwrite)
+        metrics, baselines = _measure(prepared, item, config, progress)
     facts = {
         "method": choice.name,
         "sensor": config.camera().name,
-        "band_shifts": prepared.calibration.optics.shifts,
+        "band_shifts": optics.shifts,
         "ratio": prepared.scene.grid.ratio,
+        **choice.facts,
     }
     return Result(item.name, "ok", tuple(outputs), metrics, baselines, facts)
 
@@ -223,24 +229,29 @@ def _profile(prepared: Prepared, config: PansharpenConfig, method: str) -> Raste
 
 
 def _measure(
-    prepared: Prepared, item: Item, config: PansharpenConfig, name: str
+    prepared: Prepared, item: Item, config: PansharpenConfig, progress: Progress
 ) -> tuple[dict[str, float], Mapping[str, dict[str, float]]]:
     """Scores of the result and of the baselines, by the same rulers."""
     metrics: dict[str, float] = {}
-    baselines: dict[str, dict[str, float]] = {n: {} for n in config.baseline_methods()}
+    baselines: dict[str, dict[str, float]] = {name: {} for name in config.baseline_methods()}
+    scene, grid = prepared.scene, prepared.scene.grid
+
+    def fitted(method: str, to: Scene, calibration: Calibration) -> Fuser:
+        return choose(method, to, calibration.optics, config, progress).fuser
+
     if config.metrics:
-        ruler = quality.Ruler.of(prepared.scene, config.camera())
+        ruler = quality.Ruler.of(scene, config.camera())
         metrics |= ruler.score_file(item.output)
         for method, scores in baselines.items():
-            baseline = choose(method, prepared.scene, prepared.calibration.optics).fuser
-            scores |= ruler.score(functools.partial(baseline.apply, prepared.scene))
+            baseline = fitted(method, scene, prepared.calibration)
+            scores |= ruler.score(functools.partial(baseline.apply, scene))
     if item.reference is not None:
-        metrics |= quality.against_reference(item.output, item.reference, prepared.scene.grid.ratio)
+        metrics |= quality.against_reference(item.output, item.reference, grid.ratio)
     if config.wald:
         shift = prepared.calibration.registration.common if config.registration else (0.0, 0.0)
-        reduced = wald.reduce(prepared.scene, config.camera(), shift)
-        optics = _calibrated(reduced.scene, config).optics
-        metrics |= wald.score(reduced, choose(name, reduced.scene, optics).fuser)
+        reduced = wald.reduce(scene, config.camera(), shift)
+        calibration = _calibrated(reduced.scene, config)
+        metrics |= wald.score(reduced, fitted(config.method, reduced.scene, calibration))
         for method, scores in baselines.items():
-            scores |= wald.score(reduced, choose(method, reduced.scene, optics).fuser)
+            scores |= wald.score(reduced, fitted(method, reduced.scene, calibration))
     return metrics, baselines

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from resattn.errors import UserError
 from resattn.fusion import sensors
@@ -27,9 +27,9 @@ class PansharpenConfig:
         bands: MS bands to take, counted from 1, such as ``3,2,1`` or ``2-4``.
         registration: Whether residual band shifts are measured and corrected.
         adapt_steps: Most steps of adaptation.
-        adapt_seconds: Most CPU seconds of adaptation.
+        adapt_seconds: Most CPU seconds of adaptation; 0 for no limit.
         weights: Adapted weights to start from.
-        save_weights: Where to keep the adapted weights.
+        save_weights: Keep the adapted weights beside the output.
         cog: Write a Cloud-Optimized GeoTIFF.
         preview: Write a before/after PNG.
         metrics: Measure quality.
@@ -51,9 +51,9 @@ class PansharpenConfig:
     bands: str = ""
     registration: bool = True
     adapt_steps: int = 200
-    adapt_seconds: float = 60.0
+    adapt_seconds: float = 0.0
     weights: Path | None = None
-    save_weights: Path | None = None
+    save_weights: bool = False
     cog: bool = False
     preview: bool = False
     metrics: bool = True
@@ -61,7 +61,7 @@ class PansharpenConfig:
     wald: bool = False
     overwrite: bool = False
     device: str = "auto"
-    precision: str = "fp32"
+    precision: Literal["fp32", "bf16"] = "fp32"
     tile: int = 0
     overlap: int = 0
     ram: str = "2GB"

@@ -111,7 +111,7 @@ def _choose(every: Sequence[Band], wanted: Sequence[int]) -> Sequence[Band]:
             raise ItemError(
                 f"band {number} was asked for, MS has {len(every)}",
                 f"choose --bands from 1 to {len(every)}",
-                code="E327",
+                code="E319",
             )
     return [every[number - 1] for number in wanted] or every
 

@@ -93,7 +93,7 @@ def _pair_by_name(
                 raise UserError(
                     f"two panchromatic files for one scene: {pans[key]} and {source.path}",
                     "rename one or narrow --pan-pattern",
-                    code="E321",
+                    code="E211",
                 )
             if is_pan:
                 pans[key] = source.path
@@ -130,7 +130,7 @@ def _pair_by_order(sources: Sequence[Source]) -> list[Scene]:
         raise UserError(
             f"no PAN with its MS among {len(sources)} files ({names})",
             "name PAN and MS files outright, or set --pan-pattern and --ms-pattern",
-            code="E321",
+            code="E211",
         )
     pan, *ms = sources
     return [Scene(_stem(pan), pan.path, tuple(source.path for source in ms))]

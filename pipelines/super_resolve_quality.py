@@ -47,7 +47,7 @@ def check_reference(reference: Path, height: int, width: int, bands: int) -> Non
             f"the reference {reference.name} has {found[0]}×{found[1]} pixels and {found[2]} "
             f"bands, the output will have {width}×{height} and {bands}",
             "choose the matching reference, or the --scale that gives its size",
-            code="E320",
+            code="E328",
         )
 
 

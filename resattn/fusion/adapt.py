@@ -77,10 +77,10 @@ class AdaptedModel:
             pyramid, lambda span: self._improved(pyramid, span), window, self.start.consistency
         )
 
-    def save(self, path: Path) -> None:
-        """Writes the network's weights, for other parts of the same acquisition."""
+    def packed(self, name: str) -> bytes:
+        """The network's weights as a file, for other parts of the same acquisition."""
         origin = Origin(
-            name=path.stem,
+            name=name,
             task=TASK,
             architecture=self.method,
             config=self.network.config.to_dict(),
@@ -90,7 +90,7 @@ class AdaptedModel:
             command="resattn pansharpen --save-weights",
         )
         _, data = pack(self.network.state_dict(), origin, torch.float32)
-        path.write_bytes(data)
+        return data
 
     def _improved(self, pyramid: Pyramid, window: Window) -> tuple[Image, Mask]:
         grid = pyramid.scene.grid
@@ -155,7 +155,7 @@ def adapt(
 
 
 def load_network(path: Path, bands: int) -> LambdaPnn:
-    """The weights that `AdaptedModel.save` wrote.
+    """The weights of a file that `AdaptedModel.packed` made.
 
     Raises:
         WeightsError: The file is damaged or for something else, E604 for another number of bands.

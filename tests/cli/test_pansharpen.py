@@ -57,6 +57,48 @@ def test_help_names_every_method(resattn):
     assert [method for method in METHODS if method not in page] == []
 
 
+def test_auto_is_no_worse_than_the_best_classical_method(resattn, tmp_path):
+    scene = make_scene(tmp_path, side=128)
+    out = tmp_path / "out.tif"
+    command = ("pansharpen", scene.pan, scene.ms, "-o", out, "--format", "json", "--save-weights")
+    done = resattn(*command, "--adapt-steps", 20)
+    assert done.code == 0
+    (item,) = json.loads(done.out)["items"]
+    facts, metrics = item["facts"], item["metrics"]
+    baseline = resattn(
+        "pansharpen", scene.pan, scene.ms, "-o", tmp_path / "b.tif", "--format", "json",
+        "--method", facts["start"],
+    )  # fmt: skip
+    (classical,) = json.loads(baseline.out)["items"]
+    assert metrics["r_ergas"] <= classical["metrics"]["r_ergas"]
+    assert metrics["r_q2n"] >= classical["metrics"]["r_q2n"]
+    kept = out.with_suffix(".safetensors")
+    assert kept.exists() == (facts["method"] == "lambda-pnn")
+
+
+def test_adapted_weights_start_the_next_tile_and_results_repeat(resattn, tmp_path):
+    scene = make_scene(tmp_path, side=64)
+    command = ("pansharpen", scene.pan, scene.ms, "--method", "lambda-pnn", "--no-metrics")
+    for name in ("a", "b"):
+        made = resattn(
+            *command, "-o", tmp_path / f"{name}.tif", "--adapt-steps", 5, "--save-weights"
+        )
+        assert made.code == 0
+    assert (tmp_path / "a.tif").read_bytes() == (tmp_path / "b.tif").read_bytes()
+    start = ("--adapt-steps", 0, "--weights", tmp_path / "a.safetensors")
+    again = resattn(*command, "-o", tmp_path / "c.tif", *start)
+    assert again.code == 0
+    with rasterio.open(tmp_path / "a.tif") as one, rasterio.open(tmp_path / "c.tif") as two:
+        assert np.abs(one.read().astype(int) - two.read().astype(int)).max() <= 1
+    wrong = make_scene(tmp_path / "other", side=64, bands=3)
+    refused = resattn(
+        "pansharpen", wrong.pan, wrong.ms, "--method", "lambda-pnn", "-o", tmp_path / "d.tif",
+        "--weights", tmp_path / "a.safetensors",
+    )  # fmt: skip
+    assert refused.code == 1
+    assert "4 bands" in refused.err
+
+
 @pytest.mark.parametrize(
     "method",
     ["exp", "brovey", "gsa", "mtf-glp", "mtf-glp-fs", "mtf-glp-hpm", "mtf-glp-reg", "bdsd"],
