@@ -45,7 +45,7 @@ def parts(draw, grid):
     return Window(row, col, height, draw(st.integers(1, grid.pan_width - col)))
 
 
-@settings(max_examples=40)
+@settings(max_examples=30)
 @given(st.data(), scenes(), st.sampled_from(sorted(METHODS)), st.sampled_from([0.0, 0.5, 1.0]))
 def test_windows_equal_the_whole(data, pair, method, consistency):
     scene, optics = pair
