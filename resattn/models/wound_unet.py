@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +19,7 @@ from resattn.config import Config
 from resattn.mixers.additive import AdditiveConfig
 from resattn.mixers.base import MixerConfig
 from resattn.models.lite_encoder import LiteEncoder
+from resattn.models.wound_guide import Guide
 from resattn.registry import config_type
 from resattn.residual import ResidualAttention
 
@@ -61,6 +62,7 @@ class WoundUNetConfig(Config):
         skip: ``additive`` or none.
         neck: Mixers over the decoder's map at stride 16, each starting as the identity; their
             `dim` is ``decoder[0]``.
+        guided: Whether guided attention follows the neck (`resattn.models.wound_guide`).
         deep: Whether each coarser decoder map predicts the mask too, for the training loss.
         decision: What to make of the probabilities.
     """
@@ -71,6 +73,7 @@ class WoundUNetConfig(Config):
     block: str | None = "eca"
     skip: str | None = "additive"
     neck: tuple[MixerConfig, ...] = ()
+    guided: bool = False
     deep: bool = True
     decision: Decision = field(default_factory=Decision)
 
@@ -81,6 +84,18 @@ class WoundUNetConfig(Config):
             )
         if self.skip not in (None, "additive"):
             raise ValueError(f"skip must be 'additive' or None, not {self.skip!r}")
+
+
+class Deep(NamedTuple):
+    """What training asks of the network.
+
+    Attributes:
+        logits: Of the mask at full size, and where `deep` at strides 4, 8 and 16.
+        guidance: Loss of the guided attention; 0 without it.
+    """
+
+    logits: list[Tensor]
+    guidance: Tensor
 
 
 class WoundUNet(nn.Module):
@@ -106,6 +121,7 @@ class WoundUNet(nn.Module):
         self.neck = nn.Sequential(
             *(ResidualAttention(config.decoder[0], mixer, policy="rezero") for mixer in config.neck)
         )
+        self.guide = Guide(config.decoder[0]) if config.guided else None
         # Four logits per cell at stride 2: the mask has the resolution of the photograph.
         self.head = nn.Conv2d(config.decoder[-1], 4, 3, padding=1)
         coarse = config.decoder[:-1] if config.deep else ()
@@ -113,30 +129,34 @@ class WoundUNet(nn.Module):
 
     def forward(self, photo: Tensor) -> Tensor:
         """Logits (B, 1, H, W), float32, of RGB photographs (B, 3, H, W) in 0..1, any H, W >= 1."""
-        return self._logits(self._maps(_padded(photo))[-1])[..., : photo.shape[2], : photo.shape[3]]
+        maps, _ = self._maps(_padded(photo))
+        return self._logits(maps[-1])[..., : photo.shape[2], : photo.shape[3]]
 
-    def forward_deep(self, photo: Tensor) -> list[Tensor]:
-        """`forward` and, for training, the logits of the coarser maps at strides 4, 8 and 16.
+    def forward_deep(self, photo: Tensor) -> Deep:
+        """`forward` with what training asks for besides.
 
         The sides of the photograph must be multiples of 32.
         """
-        *coarse, finest = self._maps(photo)
+        (*coarse, finest), guidance = self._maps(photo)
         heads = [head(y).float() for head, y in zip(self.deep_heads, coarse, strict=False)]
-        return [self._logits(finest), *reversed(heads)]
+        return Deep([self._logits(finest), *reversed(heads)], guidance)
 
     def _logits(self, finest: Tensor) -> Tensor:
         return F.pixel_shuffle(self.head(finest), 2).float()
 
-    def _maps(self, photo: Tensor) -> list[Tensor]:
-        """The decoder's maps at strides 16, 8, 4 and 2."""
+    def _maps(self, photo: Tensor) -> tuple[list[Tensor], Tensor]:
+        """The decoder's maps at strides 16, 8, 4 and 2, and the loss of the guide."""
         *skips, y = self.encoder(photo)
+        guidance = photo.new_zeros(())
         maps: list[Tensor] = []
         for level, skip in zip(self.levels, reversed(skips), strict=True):
             y = level(y, skip)
             if not maps:
                 y = self.neck(y)
+                if self.guide is not None:
+                    y, guidance = self.guide(y)
             maps.append(y)
-        return maps
+        return maps, guidance
 
 
 class DecoderLevel(nn.Module):

@@ -30,12 +30,14 @@ class LossWeights(Config):
     Attributes:
         dice: Weight of one minus the soft Dice of each photograph, beside cross-entropy.
         deep: Weights of the same loss on the maps at strides 4, 8 and 16.
+        guided: Weight of the loss of guided attention, where the model has it.
         slack: Share of the pixels added to both sides of the Dice ratio, so that a view without a
             wound asks for an empty mask instead of dividing by zero.
     """
 
     dice: float = 1.0
     deep: tuple[float, ...] = (0.3, 0.2, 0.1)
+    guided: float = 1.0
     slack: float = 1e-3
 
 
@@ -156,9 +158,9 @@ class WoundTask(Task):
         """Loss of the mask at full size plus the weighted losses of the coarser maps."""
         images, masks = batch
         images = images.contiguous(memory_format=torch.channels_last)
-        finest, *coarse = cast(WoundUNet, model).forward_deep(images)
+        (finest, *coarse), guidance = cast(WoundUNet, model).forward_deep(images)
         weights = self.settings.weights
-        total = mask_loss(finest, masks, weights)
+        total = mask_loss(finest, masks, weights) + weights.guided * guidance
         for logits, weight in zip(coarse, weights.deep, strict=False):
             target = F.interpolate(masks, size=logits.shape[2:], mode="area")
             total = total + weight * mask_loss(logits, target, weights)

@@ -6,7 +6,10 @@ import pytest
 import torch
 
 from resattn.mixers.additive import AdditiveGate
+from resattn.mixers.channel import ChannelConfig
+from resattn.mixers.position import PositionConfig
 from resattn.mixers.window import WindowConfig
+from resattn.models.wound_guide import Guide
 from resattn.models.wound_unet import WoundUNet, WoundUNetConfig
 from resattn.registry import MIXERS
 from resattn.residual import ResidualAttention
@@ -54,9 +57,12 @@ def test_gates_come_from_the_core(block, skip):
     assert sum(isinstance(m, AdditiveGate) for m in mixers) == (4 if skip else 0)
 
 
+@pytest.mark.parametrize(
+    "mixer", [WindowConfig(16, 4, window=(4, 4)), PositionConfig(16), ChannelConfig(16)]
+)
 @torch.no_grad()
-def test_a_neck_starts_as_the_identity_and_then_acts():
-    plain, mixed = small(), small(neck=(WindowConfig(16, 4, window=(4, 4)),))
+def test_a_neck_starts_as_the_identity_and_then_acts(mixer):
+    plain, mixed = small(), small(neck=(mixer,))
     mixed.load_state_dict(plain.state_dict(), strict=False)
     photo = torch.rand(1, 3, 64, 64)
     assert torch.equal(plain(photo), mixed(photo))
@@ -72,9 +78,37 @@ def test_photos_of_a_batch_do_not_meet_even_in_training():
     torch.testing.assert_close(model(photos), alone, rtol=1e-4, atol=1e-5)
 
 
+def test_the_guide_starts_as_the_identity_and_learns():
+    plain, guided = small(), small(guided=True)
+    guided.load_state_dict(plain.state_dict(), strict=False)
+    photo = torch.rand(1, 3, 64, 96)
+    assert torch.equal(plain(photo), guided(photo))
+    assert float(plain.forward_deep(photo).guidance) == 0
+    deep = guided.forward_deep(photo)
+    (deep.logits[0].mean() + deep.guidance).backward()
+    assert all(p.grad is not None for p in guided.guide.parameters())
+    for codes in (guided.guide.first.encode, guided.guide.second.decode):
+        assert float(codes[0].weight.grad.abs().max()) > 0
+    with torch.no_grad():
+        guided.guide.scale.fill_(1.0)
+        assert not torch.allclose(plain(photo), guided(photo))
+
+
+def test_guidance_vanishes_for_equal_codes_and_perfect_copies():
+    """By its definition: 0.25 · mse(codes) + 0.1 · (mse(copy, x) + mse(copy', x'))."""
+    guide = Guide(8)
+    x = torch.rand(2, 8, 4, 4, generator=torch.Generator().manual_seed(0))
+    once, code, copy = guide.first(x)
+    again = guide.join(torch.cat([x, once * x], 1))
+    _, code2, copy2 = guide.second(again)
+    mse = [(a - b).square().mean() for a, b in ((code, code2), (copy, x), (copy2, again))]
+    expected = 0.25 * mse[0] + 0.1 * (mse[1] + mse[2])
+    torch.testing.assert_close(guide(x).loss, expected)
+
+
 @torch.no_grad()
 def test_deep_heads_cover_the_coarser_strides():
-    shapes = [tuple(y.shape) for y in small().forward_deep(torch.rand(1, 3, 64, 96))]
+    shapes = [tuple(y.shape) for y in small().forward_deep(torch.rand(1, 3, 64, 96)).logits]
     assert shapes == [(1, 1, 64, 96), (1, 1, 16, 24), (1, 1, 8, 12), (1, 1, 4, 6)]
 
 
