@@ -22,7 +22,7 @@ def test_every_mixer_is_measured():
         cases(32, ["ecb"])
 
 
-@pytest.mark.parametrize("size", [40, 96])
+@pytest.mark.parametrize("size", [48])
 @pytest.mark.parametrize("name", CASES)
 def test_declared_memory_is_within_a_fifth_of_the_measured(name, size):
     mixer = build(CASES[name])
