@@ -51,7 +51,7 @@ class AdaptConfig(Config):
     seconds: float | None = 60.0
     patches: int = 8
     width: int = 32
-    learning_rate: float = 1e-3
+    learning_rate: float = 3e-3
     ergas: float = 0.05
     quality: float = 1.25
     structure: float = 5.0

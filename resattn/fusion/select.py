@@ -2,15 +2,15 @@
 
 Two questions, two rulers. Which classical method predicts detail best is asked one scale below,
 where the MS image itself is the truth (Wald's protocol on the scene). Whether adaptation improved
-the winner is asked at full resolution by the registered scores: R-ERGAS and R-Q2n, with D_rho
-beside them. `choose` returns the adapted model only where it is at least as good in the first two
-and keeps, or gives up little of, the third; else the classical one.
+the winner is asked at full resolution by the registered scores. `choose` returns the adapted model
+where R-ERGAS, R-Q2n and D_rho together, weighed as in its loss, are better than the winner's, and
+where it loses to no classical method in either of the first two.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -32,18 +32,11 @@ from resattn.tiling import Window
 CANDIDATES = ("mtf-glp", "mtf-glp-fs", "mtf-glp-hpm", "mtf-glp-reg", "bdsd", "gsa", "brovey", "exp")
 """Classical methods that compete, the first of equals wins."""
 
-STRENGTH = 1.0
-"""Consistency of the classical results with the camera's MS: docs/lambda-pnn.md says what it gains.
-Point samples agree already."""
-
-_SIDE = 256
+_SIDE = 128
 """MS samples along the part of a scene that scores are taken from."""
 
 _LEAST_SIDE = 8
 """Reduced MS samples along the shorter side below which the scale below says nothing."""
-
-_GIVEN_UP = 0.01
-"""D_rho that an adapted result may lose for better spectral scores."""
 
 
 class Fuser(Protocol):
@@ -61,10 +54,14 @@ class Scores:
     r_q2n: float
     d_rho: float
 
-    def improves(self, other: Scores) -> bool:
-        """Whether both spectral scores are as good as `other`'s at little cost in structure."""
-        spectral = self.r_ergas <= other.r_ergas and self.r_q2n >= other.r_q2n
-        return spectral and self.d_rho <= other.d_rho + _GIVEN_UP
+    def cost(self, config: AdaptConfig) -> float:
+        """All three, weighed as the terms of the loss."""
+        spectral = config.ergas * self.r_ergas + config.quality * (1 - self.r_q2n)
+        return spectral + config.structure * self.d_rho
+
+    def at_least(self, others: Iterable[Scores]) -> bool:
+        """Whether no other is better in R-ERGAS or in R-Q2n."""
+        return all(self.r_ergas <= o.r_ergas and self.r_q2n >= o.r_q2n for o in others)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +73,8 @@ class Choice:
         fuser: The method, fitted.
         start: Best classical method.
         reduced: ERGAS one scale below of every candidate, by name; empty for tiny scenes.
-        scores: Registered scores of the best classical method and of the adapted one.
+        scores: Registered scores of the best classical method, made consistent, and of the adapted
+            one.
     """
 
     name: str
@@ -91,6 +89,7 @@ def choose(
     optics: Optics,
     config: AdaptConfig | None = None,
     *,
+    strength: float = 1.0,
     begin: LambdaPnn | None = None,
     progress: Progress | None = None,
 ) -> Choice:
@@ -100,33 +99,44 @@ def choose(
         scene: Both images.
         optics: The scene's camera (`calibration.calibrate`).
         config: Budget of the adaptation.
+        strength: Of consistency, 0 … 1; `Calibration.consistency` proposes one.
         begin: Weights to begin the adaptation from.
         progress: Told of every step of the adaptation.
 
     Raises:
         ItemError: E327, nothing is valid in both images.
     """
-    start, reduced = best_classical(scene, optics)
+    config = config or AdaptConfig()
+    start, reduced = best_classical(scene, optics, strength=strength)
     adapted = adapt(scene, start, config, begin=begin, progress=progress)
     before, after = score(scene, start), score(scene, adapted)
-    better = after.improves(before)
+    better = after.cost(config) < before.cost(config) and after.at_least(
+        score(scene, classical.fit(name, scene, optics)) for name in CANDIDATES
+    )
     fuser: Fuser = adapted if better else start
     name = adapted.method if better else start.method
     return Choice(name, fuser, start.method, reduced, (before, after))
 
 
 def best_classical(
-    scene: Scene, optics: Optics, candidates: Sequence[str] = CANDIDATES
+    scene: Scene,
+    optics: Optics,
+    candidates: Sequence[str] = CANDIDATES,
+    *,
+    strength: float = 1.0,
 ) -> tuple[classical.Model, dict[str, float]]:
     """The classical method with the least ERGAS one scale below, fitted, and every one's ERGAS.
 
-    Scenes too small to be reduced take the first candidate.
+    Scenes too small to be reduced take the first candidate. Pairs that were decimated without a
+    low-pass stay as fitted whatever the `strength`: point samples agree already.
     """
+    if POINT in optics.ms_gains:
+        strength = 0.0
     below = _reduced(scene, optics)
     errors = {} if below is None else {name: below.ergas(name) for name in candidates}
     known = {name: value for name, value in errors.items() if math.isfinite(value)}
     best = min(known, key=lambda name: known[name]) if known else candidates[0]
-    return classical.fit(best, scene, optics, consistency=_strength(optics)), errors
+    return classical.fit(best, scene, optics, consistency=strength), errors
 
 
 def score(scene: Scene, fuser: classical.Model | AdaptedModel) -> Scores:
@@ -159,7 +169,8 @@ class _Reduced:
 
     def ergas(self, method: str) -> float:
         """Error of a classical method fitted and applied there."""
-        strength = _strength(self.optics)
+        # Below, the camera is simulated and known exactly: full consistency is best for all.
+        strength = 0.0 if POINT in self.optics.ms_gains else 1.0
         model = classical.fit(method, self.scene, self.optics, consistency=strength)
         height, width = self.valid.shape
         fused, covered = model.apply(self.scene, Window(0, 0, height, width))
@@ -191,10 +202,6 @@ def _reduced(scene: Scene, optics: Optics) -> _Reduced | None:
     cover = Window(0, 0, height, width)
     ms = np.stack([_seen(band, grid, gain, cover) for band, gain in zip(truth, gains, strict=True)])
     return _Reduced(from_arrays(pan, ms, grid), Optics.of(gains), truth, valid)
-
-
-def _strength(optics: Optics) -> float:
-    return 0.0 if POINT in optics.ms_gains else STRENGTH
 
 
 def _seen(band: Image, grid: GridMap, gain: float, cover: Window) -> Image:
