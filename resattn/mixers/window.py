@@ -103,7 +103,7 @@ class WindowAttention(Mixer):
         window, shift = self.grids[i]
         bias = self.bias[i]() if len(self.bias) else None
         mix = partial(self._within, i, self._projection(i), bias)
-        if not self.config.wrap:
+        if not (self.config.wrap and any(shift)):
             return over_regions(x, window, shift, mix)
         rolled = x.roll((-shift[0], -shift[1]), (1, 2))
         return tuple(t.roll(shift, (1, 2)) for t in over_regions(rolled, window, (0, 0), mix))
