@@ -45,7 +45,7 @@ from resattn.pipelines.super_resolve_pictures import (
     bands_in_order,
     open_picture,
 )
-from resattn.pipelines.super_resolve_preview import side_by_side
+from resattn.pipelines.super_resolve_preview import Glimpse, preview_path, side_by_side
 from resattn.upscale.enlarge import Enlarger
 from resattn.upscale.levels import Levels
 
@@ -208,12 +208,11 @@ def _enlarge(
     with open_picture(item.inputs[0], max_pixels=config.max_pixels) as picture:
         prepared = prepare(picture, item, config, chosen)
         with create(prepared.target, picture) as sink:
-            infer(prepared, sink, item.name, config, progress)
+            glimpse = infer(prepared, sink, item.name, config, progress)
         outputs = [item.output]
         if config.preview:
-            outputs.append(
-                side_by_side(picture, item.output, prepared.levels, overwrite=config.overwrite)
-            )
+            outputs.append(preview_path(item.output))
+            side_by_side(picture, glimpse, prepared.levels, outputs[-1], overwrite=config.overwrite)
         metrics, baselines = _measure(prepared, item, config)
     return Result(item.name, "ok", tuple(outputs), metrics, baselines, _facts(prepared, chosen), ())
 
@@ -254,6 +253,8 @@ def prepare(
         ram_bytes=parse_bytes(config.ram),
     )
     _check_before_work(picture, item, target)
+    if config.preview:
+        check_target(preview_path(item.output), overwrite=config.overwrite)
     return Prepared(picture, levels_of(picture, config.range), enlarger, target)
 
 
@@ -276,15 +277,19 @@ def _check_before_work(picture: Photo | RasterPicture, item: Item, target: Targe
 
 def infer(
     prepared: Prepared, sink: Sink, name: str, config: SuperResolveConfig, progress: Progress
-) -> None:
-    """Enlarges window by window, cell by cell, into the output."""
+) -> Glimpse:
+    """Enlarges window by window, cell by cell, into the output; returns what its middle holds."""
     enlarger = prepared.enlarger
     maker = CellMaker(prepared.picture, prepared.levels, enlarger, sink.nodata)
+    glimpse = Glimpse(enlarger.height, enlarger.width)
     windows = enlarger.windows(config.tile)
     with progress.steps(len(windows), name) as bar:
         for window in windows:
-            sink.write(window.inner, *maker.window(window.inner))
+            pixels, valid = maker.window(window.inner)
+            glimpse.take(window.inner, pixels)
+            sink.write(window.inner, pixels, valid)
             bar.update()
+    return glimpse
 
 
 def _measure(

@@ -15,10 +15,16 @@ from numpy.typing import NDArray
 
 from resattn.errors import ItemError, OutputError
 from resattn.io.image import SUFFIXES, write_image
+from resattn.io.png_writer import PngWriter
 from resattn.io.profile import RasterProfile
 from resattn.io.raster import RasterInfo
 from resattn.io.raster_writer import RasterWriter
-from resattn.pipelines.super_resolve_pictures import COLOURS, Photo, RasterPicture
+from resattn.pipelines.super_resolve_pictures import (
+    COLOURS,
+    Photo,
+    RasterPicture,
+    bands_in_order,
+)
 from resattn.tiling import Window
 
 Pixels = NDArray[np.generic]
@@ -27,7 +33,7 @@ Valid = NDArray[np.bool_]
 RASTER_SUFFIXES: Final = (".tif", ".tiff")
 
 _LARGEST_SIDE: Final = {".jpg": 65_535, ".jpeg": 65_535, ".webp": 16_383}
-_ENCODING_FACTOR: Final = {".jpg": 1.5, ".jpeg": 1.5, ".png": 2.6, ".webp": 4.0}
+_ENCODING_FACTOR: Final = {".jpg": 1.5, ".jpeg": 1.5, ".webp": 4.0}
 """Peak memory of encoding, relative to the pixels (measured, 2026-11)."""
 
 _SHARE: Final = 0.75
@@ -101,11 +107,24 @@ def create(target: Target, picture: Photo | RasterPicture) -> Iterator[Sink]:
             yield _RasterSink(writer, profile)
         return
     check_photo(target, picture)
-    sink = _PhotoSink(target, picture)
-    yield sink
     metadata = None
     if isinstance(picture, Photo):
         metadata = picture.info.metadata.for_turned_pixels(keep_location=target.keep_location)
+    if target.suffix == ".png":
+        with PngWriter(
+            target.path,
+            target.height,
+            target.width,
+            picture.count,
+            picture.dtype,
+            metadata=metadata,
+            inputs=target.inputs,
+            overwrite=target.overwrite,
+        ) as rows:
+            yield _PngSink(rows, target, picture)
+        return
+    sink = _PhotoSink(target, picture)
+    yield sink
     write_image(
         target.path,
         sink.pixels,
@@ -126,7 +145,7 @@ def check_photo(target: Target, picture: Photo | RasterPicture) -> None:
     suffix, eight_bit_only = target.suffix, target.suffix != ".png"
     dtype = np.dtype(picture.dtype)
     colours = picture.count - (picture.alpha is not None)
-    if colours not in (1, 3) or picture.alpha not in (None, colours):
+    if colours not in (1, 3):
         _refuse(target, f"it cannot hold {picture.count} bands")
     if dtype != np.uint8 and (eight_bit_only or dtype != np.uint16):
         _refuse(target, f"it cannot hold pixels of type {dtype}")
@@ -135,6 +154,8 @@ def check_photo(target: Target, picture: Photo | RasterPicture) -> None:
     longest = max(target.height, target.width)
     if longest > _LARGEST_SIDE.get(suffix, longest):
         _refuse(target, f"no side may exceed {_LARGEST_SIDE[suffix]} pixels, got {longest}")
+    if suffix == ".png":
+        return  # written row by row
     pixel_bytes = target.height * target.width * picture.count * dtype.itemsize
     needed = int(pixel_bytes * _ENCODING_FACTOR[suffix]) + _BASE_BYTES
     allowed = _SHARE * target.ram_bytes
@@ -142,7 +163,7 @@ def check_photo(target: Target, picture: Photo | RasterPicture) -> None:
         raise ItemError(
             f"{target.width}×{target.height} pixels need {needed / 1e9:.2f} GB to be encoded as "
             f"{suffix}, --ram {target.ram_bytes / 1e9:g}GB leaves {allowed / 1e9:.2f}",
-            "name a .tif output, which is written as a stream, or raise --ram",
+            "name a .tif or .png output, which is written as a stream, or raise --ram",
             code="E305",
         )
 
@@ -169,23 +190,53 @@ class _RasterSink:
 
 
 class _PhotoSink:
+    """Holds the whole image."""
+
     nodata: float | None = None
 
     def __init__(self, target: Target, picture: Photo | RasterPicture) -> None:
-        colours = picture.count - (picture.alpha is not None)
-        shape = (target.height, target.width)
+        self._order = _stored_order(picture)
+        colours = len(bands_in_order(picture))
         # Stored as the encoder wants it (blue first, bands last): it then needs no second copy.
-        self._stored = np.empty((*shape, picture.count), picture.dtype)
-        bands = self._stored.transpose(2, 0, 1)
+        stored = np.empty((target.height, target.width, picture.count), picture.dtype)
+        bands = stored.transpose(2, 0, 1)
         self.pixels = bands[:colours][::-1]
         self.alpha = None if picture.alpha is None else bands[colours]
 
     def write(self, window: Window, pixels: Pixels, valid: Valid | None) -> None:
         """See `Sink`; a photograph has no mask but its transparency."""
         del valid
-        self.pixels[(slice(None), *window.slices)] = pixels[: len(self.pixels)]
+        ordered = pixels[self._order]
+        self.pixels[(slice(None), *window.slices)] = ordered[: len(self.pixels)]
         if self.alpha is not None:
-            self.alpha[window.slices] = pixels[-1]
+            self.alpha[window.slices] = ordered[-1]
+
+
+class _PngSink:
+    """Holds one row of windows, which come from left to right and from top to bottom."""
+
+    nodata: float | None = None
+
+    def __init__(self, rows: PngWriter, target: Target, picture: Photo | RasterPicture) -> None:
+        self._rows = rows
+        self._width = target.width
+        self._order = _stored_order(picture)
+        self._strip: Pixels = np.empty((picture.count, 0, 0), picture.dtype)
+
+    def write(self, window: Window, pixels: Pixels, valid: Valid | None) -> None:
+        """See `Sink`."""
+        del valid
+        if window.col == 0:
+            self._strip = np.empty((len(pixels), window.height, self._width), pixels.dtype)
+        self._strip[:, :, window.col : window.right] = pixels[self._order]
+        if window.right == self._width:
+            self._rows.write_rows(self._strip)
+
+
+def _stored_order(picture: Photo | RasterPicture) -> list[int]:
+    """Bands as photographs have them: red, green, blue, transparency."""
+    bands = list(bands_in_order(picture))
+    return bands if picture.alpha is None else [*bands, picture.alpha]
 
 
 def _profile(target: Target, picture: Photo | RasterPicture) -> RasterProfile:

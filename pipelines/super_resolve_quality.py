@@ -30,6 +30,7 @@ Draw = Callable[[Window], Image]
 
 _TILE = 512
 _OVERLAP = 10  # SSIM looks at 11 × 11 pixels
+_OWN_PIXELS = 2**40  # what was just written is no bomb
 
 BASELINES = (BICUBIC, LANCZOS)
 
@@ -38,7 +39,7 @@ def check_reference(reference: Path, height: int, width: int, bands: int) -> Non
     """Refuse, before any work, a reference on another grid.
 
     Raises:
-        ItemError: E320 if it has another size or number of bands, or as `open_picture` says.
+        ItemError: E328 if it has another size or number of bands, or as `open_picture` says.
     """
     with open_picture(reference) as picture:
         found = (picture.width, picture.height, len(bands_in_order(picture)))
@@ -66,7 +67,10 @@ def compare(
         levels: The values that count as 0 and 1.
         border: Pixels left out at each edge.
     """
-    with open_picture(output) as estimate, open_picture(reference) as truth:
+    with (
+        open_picture(output, max_pixels=_OWN_PIXELS) as estimate,
+        open_picture(reference) as truth,
+    ):
         scored = levels.bands(bands_in_order(source))
         real = _drawn(truth, scored)
         size = (truth.height, truth.width)

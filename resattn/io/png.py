@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from resattn.io.headers import HeaderError
 from resattn.io.metadata import Metadata
 
-_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _XMP = b"XML:com.adobe.xmp"
 _PROFILE_BYTES = 16 * 2**20
 GREY, PALETTE, GREY_ALPHA = 0, 3, 4
@@ -37,7 +37,7 @@ def check(data: bytes) -> None:
 def pixels_only(data: bytes) -> bytes:
     """The PNG without what could change how a decoder shows it: gamma, profiles, frames, texts."""
     kept = (one for one in _chunks(data) if not one[0][0] & 0x20 or one[0] == b"tRNS")
-    return _SIGNATURE + b"".join(_chunk(kind, body) for kind, body, _ in kept)
+    return SIGNATURE + b"".join(chunk(kind, body) for kind, body, _ in kept)
 
 
 def metadata(data: bytes) -> Metadata:
@@ -61,17 +61,17 @@ def with_metadata(data: bytes, blocks: Metadata) -> bytes:
     """The PNG with the blocks inserted after its header chunk."""
     made = []
     if blocks.icc is not None:
-        made.append(_chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(blocks.icc)))
+        made.append(chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(blocks.icc)))
     if blocks.exif is not None:
-        made.append(_chunk(b"eXIf", blocks.exif))
+        made.append(chunk(b"eXIf", blocks.exif))
     if blocks.xmp is not None:
-        made.append(_chunk(b"iTXt", _XMP + b"\0\0\0\0\0" + blocks.xmp))
-    header_end = len(_SIGNATURE) + 25
+        made.append(chunk(b"iTXt", _XMP + b"\0\0\0\0\0" + blocks.xmp))
+    header_end = len(SIGNATURE) + 25
     return data[:header_end] + b"".join(made) + data[header_end:]
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes, bool]]:
-    offset = len(_SIGNATURE)
+    offset = len(SIGNATURE)
     while offset + 12 <= len(data):
         length, kind = struct.unpack_from(">I4s", data, offset)
         body = data[offset + 8 : offset + 8 + length]
@@ -83,7 +83,8 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes, bool]]:
         offset += 12 + length
 
 
-def _chunk(kind: bytes, body: bytes) -> bytes:
+def chunk(kind: bytes, body: bytes) -> bytes:
+    """A chunk with its length and checksum."""
     return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
 

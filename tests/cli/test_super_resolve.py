@@ -145,7 +145,7 @@ def test_a_reference_of_another_size_is_refused_before_the_work(enlarge, tmp_pat
     source = save(tmp_path / "in.png", noise(3, 10, 10))
     done = enlarge(source, "-o", tmp_path / "out.png", "--ref", truth)
     assert done.code == 1
-    assert "error[E320]" in done.err
+    assert "error[E328]" in done.err
     assert "40×41" in done.err
     assert not (tmp_path / "out.png").exists()
 

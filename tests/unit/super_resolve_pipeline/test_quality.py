@@ -117,4 +117,4 @@ def test_a_reference_on_another_grid_is_refused(tmp_path):
     for height, width, bands in ((5, 6, 3), (6, 5, 3), (6, 6, 1)):
         with pytest.raises(ItemError, match="6×6 pixels and 3 bands") as refused:
             check_reference(path, height, width, bands)
-        assert refused.value.code == "E320"
+        assert refused.value.code == "E328"

@@ -11,6 +11,7 @@ from rasterio.rpc import RPC
 from rasterio.transform import Affine
 
 from resattn.errors import ItemError, OutputError
+from resattn.io.image import read_image
 from resattn.pipelines.super_resolve import super_resolve
 
 RGB = [ColorInterp.red, ColorInterp.green, ColorInterp.blue]
@@ -284,6 +285,21 @@ def test_colour_tables_and_complex_numbers_are_refused(tmp_path, copying):
             super_resolve(path, tmp_path / "out.tif", weights=copying)
         assert refused.value.code == "E310"
         assert not (tmp_path / "out.tif").exists()
+
+
+def test_blue_first_becomes_red_first_where_a_format_wants_it(tmp_path, copying):
+    pixels = RANDOM.integers(0, 255, (4, 8, 8), np.uint8) | 1
+    interp = [ColorInterp.blue, ColorInterp.green, ColorInterp.red, ColorInterp.alpha]
+    source = write(tmp_path / "in.tif", pixels, interp=interp, photometric="MINISBLACK")
+    for name in ("out.png", "out.webp", "out.tif"):
+        super_resolve(source, tmp_path / name, weights=copying)
+    for name in ("out.png", "out.webp"):
+        image = read_image(tmp_path / name)
+        np.testing.assert_array_equal(image.pixels, repeat(pixels)[2::-1])
+        np.testing.assert_array_equal(image.alpha, repeat(pixels)[3])
+    with rasterio.open(tmp_path / "out.tif") as out:
+        np.testing.assert_array_equal(out.read(), repeat(pixels))
+        assert list(out.colorinterp) == interp
 
 
 def test_a_raster_becomes_a_png_only_where_that_can_hold_it(tmp_path, copying):
