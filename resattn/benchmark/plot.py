@@ -31,7 +31,7 @@ def plot(rows: list[Row], path: Path) -> None:
     axes.barh([i + 0.2 for i in places], [r.copy_share for r in rows], 0.4, label="of copy rate")
     axes.set_yticks(places, [f"{r.name}, {r.size}" for r in rows])
     axes.invert_yaxis()
-    axes.set_xlim(0, 1)
+    axes.set_xlim(left=0)
     axes.set_xlabel("share of the machine's measured limit")
     axes.legend()
     figure.savefig(path)
