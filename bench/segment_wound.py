@@ -27,7 +27,8 @@ from resattn.io.image import encode_image, opencv, read_image
 from resattn.io.marker import find_markers
 from resattn.metrics import overlap, surface
 from resattn.models.wound_unet import Decision
-from resattn.pipelines.segment_wound import Examiner, SegmentWoundConfig, make_examiner
+from resattn.pipelines.segment_wound_config import SegmentWoundConfig
+from resattn.pipelines.segment_wound_photo import Examiner, make_examiner
 from resattn.wound.dataset import read_photos
 from resattn.wound.decide import area_masks, calibrate, decide
 from resattn.wound.photo import Rgb

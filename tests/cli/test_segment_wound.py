@@ -19,6 +19,7 @@ from resattn.io.marker import marker_cells
 from resattn.io.metadata import Metadata
 from resattn.models.wound_unet import Decision, WoundUNet, WoundUNetConfig
 from resattn.pipelines import segment_wound as pipeline
+from resattn.pipelines import segment_wound_photo
 from resattn.weights.load import Loaded
 
 TINY = {
@@ -55,8 +56,9 @@ def segment(verb, monkeypatch, loads):
         model = Redness(WoundUNetConfig(**TINY, decision=Decision(offset=1.0)))
         return Loaded(model, task, "red", "0" * 64, "CC-BY-NC-4.0", commercial=False)
 
-    monkeypatch.setattr(pipeline, "load", load)
-    monkeypatch.setattr(pipeline, "listed", lambda: {pipeline.DEFAULT_WEIGHTS: None})
+    monkeypatch.setattr(segment_wound_photo, "load", load)
+    installed = {segment_wound_photo.DEFAULT_WEIGHTS: None}
+    monkeypatch.setattr(segment_wound_photo, "listed", lambda: installed)
     return verb
 
 
@@ -303,7 +305,7 @@ def test_dry_run_names_what_would_be_written(segment, tmp_path):
 
 
 def test_without_weights_the_remedy_is_named(verb, tmp_path, monkeypatch):
-    monkeypatch.setattr(pipeline, "listed", dict)
+    monkeypatch.setattr(segment_wound_photo, "listed", dict)
     done = verb(save(tmp_path / "a.png", photograph()[0]), "-o", tmp_path / "out")
     assert done.code == 1
     assert "error[E600] no weights for segment-wound are installed" in done.err

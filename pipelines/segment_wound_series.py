@@ -10,7 +10,7 @@ from resattn.io.atomic import write_csv, write_text
 from resattn.pipelines.plan import Item
 from resattn.pipelines.progress import Progress
 from resattn.pipelines.result import Result, Status
-from resattn.pipelines.segment_wound import Examined, Examiner, finish, photograph
+from resattn.pipelines.segment_wound_photo import Examined, Examiner, finish, photograph
 from resattn.wound.examine import NOTICE, Finding
 from resattn.wound.follow_up import Change, Visit, changes, taken, trend
 

@@ -1,0 +1,73 @@
+"""The options of `segment-wound`, frozen, and which of them contradict each other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from resattn.device import Precision
+from resattn.errors import UserError
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentWoundConfig:
+    """Everything that decides what `segment_wound` computes, as the command line names it.
+
+    Attributes:
+        weights: A listed name or a file; empty takes the default.
+        threshold: Least probability of a wound's pixel; 0 takes the one set with the weights.
+        tta: Average over eight turns of the photograph.
+        fast: See it smaller, and only once.
+        refine: Look a second time, closer, at what the first look suspects.
+        marker_mm: Side of the black square of a printed marker in the photograph; 0 for none.
+        px_per_mm: Pixels per millimetre, for photographs taken squarely; 0 for unknown.
+        overlay: Write the photograph with the outline drawn in.
+        probability: Write the probability map.
+        follow_up: Treat the photographs of a folder as one wound over time.
+        max_pixels: Most pixels a photograph may claim; 0 takes the limit of its format.
+        overwrite: Replace existing outputs.
+        device: Where the network runs.
+        precision: Its arithmetic.
+        tile: Without effect: a photograph is seen whole.
+        overlap: Without effect.
+        ram: Without effect.
+        threads: CPU threads; 0 takes all.
+        seed: Without effect: nothing here is random.
+    """
+
+    weights: str = ""
+    threshold: float = 0.0
+    tta: bool = False
+    fast: bool = False
+    refine: bool = True
+    marker_mm: float = 0.0
+    px_per_mm: float = 0.0
+    overlay: bool = True
+    probability: bool = False
+    follow_up: bool = False
+    max_pixels: int = 0
+    overwrite: bool = False
+    device: str = "auto"
+    precision: Precision = "fp32"
+    tile: int = 0
+    overlap: int = 0
+    ram: str = "2GB"
+    threads: int = 0
+    seed: int = 0
+
+    def check(self) -> None:
+        """Refuses what cannot be meant.
+
+        Raises:
+            UserError: E208 if options exclude each other or a value is out of range.
+        """
+        if self.marker_mm and self.px_per_mm:
+            raise UserError(
+                "--marker-mm and --px-per-mm exclude each other", "give one of them", code="E208"
+            )
+        if not 0 <= self.threshold < 1 or self.marker_mm < 0 or self.px_per_mm < 0:
+            raise UserError(
+                f"--threshold {self.threshold:g}, --marker-mm {self.marker_mm:g}, "
+                f"--px-per-mm {self.px_per_mm:g}",
+                "give a threshold between 0 and 1 and sizes above 0",
+                code="E208",
+            )

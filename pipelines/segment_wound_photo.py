@@ -1,0 +1,179 @@
+"""One photograph from file to files, with a network that is loaded once for all of them."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from resattn import device as devices
+from resattn.errors import ItemError, OutputError, WeightsError
+from resattn.io.atomic import write_json
+from resattn.io.image import Image, read_image, write_image
+from resattn.io.marker import find_markers
+from resattn.io.sniff import Limits
+from resattn.metrics import overlap, surface
+from resattn.metrics.pair import Mask
+from resattn.models.wound_unet import Decision, WoundUNet
+from resattn.pipelines.segment_wound_config import SegmentWoundConfig
+from resattn.version import __version__
+from resattn.weights.index import listed
+from resattn.weights.load import Loaded, load
+from resattn.wound.examine import Finding, examine
+from resattn.wound.photo import Rgb, read_rgb
+from resattn.wound.picture import grey_levels, overlay
+from resattn.wound.scale import Scale, from_marker, from_px_per_mm
+from resattn.wound.segment import FAST, Effort, Probability, Segmenter
+
+log = logging.getLogger(__name__)
+
+TASK: Final = "segment-wound"
+DEFAULT_WEIGHTS: Final = "segment-wound.base"
+_SCORES: Final = {
+    "dice": overlap.dice,
+    "iou": overlap.iou,
+    "precision": overlap.precision,
+    "recall": overlap.recall,
+    "specificity": overlap.specificity,
+    "hd95": surface.hd95,
+    "nsd": surface.nsd,
+    "area_error": overlap.area_error,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Examiner:
+    """What every photograph of a run is examined with."""
+
+    config: SegmentWoundConfig
+    segmenter: Segmenter
+    decision: Decision
+    weights: str
+    weights_sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """A photograph with what was found in it."""
+
+    image: Image
+    photo: Rgb
+    likely: Probability
+    finding: Finding
+    warnings: tuple[str, ...]
+
+
+def make_examiner(config: SegmentWoundConfig) -> Examiner:
+    """The network of `config` on its device, and the decision set with it.
+
+    Raises:
+        WeightsError: There are no such weights (E600), or they are another network's (E606).
+    """
+    loaded = _load(config.weights)
+    if not isinstance(loaded.model, WoundUNet):
+        raise WeightsError(f"{loaded.name} holds no wound network", code="E606")
+    if not loaded.commercial:
+        log.warning("%s: licence %s, not for commercial use", loaded.name, loaded.licence)
+    decision = loaded.model.config.decision
+    if config.threshold:
+        decision = replace(decision, threshold=config.threshold)
+    effort = FAST if config.fast else Effort(refine=config.refine)
+    effort = replace(effort, turns=config.tta)
+    device = devices.pick(config.device)
+    segmenter = Segmenter(loaded.model, effort, device, config.precision)
+    return Examiner(config, segmenter, decision, loaded.name, loaded.sha256)
+
+
+def photograph(path: Path, examiner: Examiner) -> Examined:
+    """A photograph read, segmented and measured.
+
+    Raises:
+        ItemError: It cannot be read.
+    """
+    config = examiner.config
+    photo, image = read_rgb(path, _limits(config))
+    scale, warnings = _scale(photo, config)
+    likely = examiner.segmenter.probability(photo)
+    finding = examine(photo, likely, examiner.decision, scale)
+    return Examined(image, photo, likely, finding, warnings)
+
+
+def finish(examined: Examined, output: Path, examiner: Examiner) -> tuple[Path, ...]:
+    """Writes the mask and its companions beside it; returns their paths, the mask first."""
+    config, finding = examiner.config, examined.finding
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"cannot make the folder {output.parent}: {error.strerror}",
+            "choose another -o",
+            code="E402",
+        ) from error
+    pictures = {output: finding.mask.astype(np.uint8)[None] * 255}
+    if config.overlay:
+        pictures[output.with_suffix(".overlay.png")] = overlay(examined.photo, finding.mask)
+    if config.probability:
+        pictures[output.with_suffix(".probability.png")] = grey_levels(examined.likely)
+    source = examined.image.info.path
+    for path, pixels in pictures.items():
+        write_image(path, pixels, inputs=(source,), overwrite=config.overwrite)
+    table = output.with_suffix(".json")
+    document = {
+        "schema": 1,
+        "version": __version__,
+        "photograph": source.name,
+        "height": examined.image.info.height,
+        "width": examined.image.info.width,
+        "orientation": examined.image.info.orientation,
+        "weights": examiner.weights,
+        "weights_sha256": examiner.weights_sha256,
+        "decision": examiner.decision.to_dict(),
+        **finding.to_json(),
+    }
+    write_json(table, document, overwrite=config.overwrite)
+    return (*pictures, table)
+
+
+def measure(mask: Mask, reference: Path) -> dict[str, float]:
+    """Scores of a mask (H, W) against a true one in a file, any value but zero inside wounds.
+
+    Raises:
+        ItemError: E320 if the true mask has another size, E301–E315 if it cannot be read.
+    """
+    true = read_image(reference).pixels.max(0)
+    if true.shape != mask.shape:
+        raise ItemError(
+            f"the true mask {reference} has {true.shape[1]}×{true.shape[0]} pixels, "
+            f"the photograph {mask.shape[1]}×{mask.shape[0]}",
+            "give one of the upright photograph",
+            code="E320",
+        )
+    return {name: score(mask, true) for name, score in _SCORES.items()}
+
+
+def _load(weights: str) -> Loaded:
+    if weights or DEFAULT_WEIGHTS in listed():
+        return load(weights or DEFAULT_WEIGHTS, TASK)
+    raise WeightsError(
+        "no weights for segment-wound are installed",
+        "make some with: resattn train segment-wound, or name a file by --weights",
+    )
+
+
+def _limits(config: SegmentWoundConfig) -> Limits | None:
+    return Limits(whole_pixels=config.max_pixels) if config.max_pixels else None
+
+
+def _scale(photo: Rgb, config: SegmentWoundConfig) -> tuple[Scale | None, tuple[str, ...]]:
+    """How to measure in this photograph, and what there is to say about it."""
+    if config.px_per_mm:
+        return from_px_per_mm(config.px_per_mm), ()
+    if not config.marker_mm:
+        return None, ()
+    markers = find_markers(photo)
+    if not markers:
+        return None, ("no marker was found: areas are in pixels only",)
+    return from_marker(markers[0], config.marker_mm), ()
