@@ -95,13 +95,13 @@ def _adapted(
             chosen: Fuser = adapted
         else:
             choice = select.choose(scene, optics, budget, begin=begin, progress=tick)
-            before, after = choice.scores
             facts = {
                 "start": choice.start,
                 "reduced_ergas": choice.reduced,
-                "classical_scores": asdict(before),
-                "adapted_scores": asdict(after),
+                "rehearsal_ergas": choice.rehearsal,
             }
+            if choice.scores is not None:
+                facts["classical_scores"], facts["adapted_scores"] = map(asdict, choice.scores)
             chosen = choice.fuser
     if isinstance(chosen, AdaptedModel):
         facts["loss"] = chosen.losses

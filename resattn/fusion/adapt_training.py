@@ -27,6 +27,9 @@ _SETTLE = 0.8
 
 _WARM_STEPS = 10
 
+_LEAST_HALF = 2
+"""Half window of the structural term: the 2×2 windows of ratio 2 correlate with anything."""
+
 
 @dataclass(frozen=True)
 class AdaptConfig(Config):
@@ -83,7 +86,7 @@ class Trainer:
         self.scale = Scale.of(patches)
         self.statistics: Mapping[str, Statistics] = {}
         self._strength, self._ratio = strength, ratio
-        self._half = math.ceil(ratio / 2)
+        self._half = max(_LEAST_HALF, math.ceil(ratio / 2))
         residual = network.config.residual
         self._inputs = [self.scale.inputs(patch, residual=residual) for patch in patches]
 

@@ -84,7 +84,11 @@ def local_correlation(image: Tensor, other: Tensor, half: int) -> Tensor:
 def structural_loss(
     fused: Tensor, pan: Tensor, allowed: Tensor, known: Tensor, half: int
 ) -> Tensor:
-    """Mean of u·[u > t], u = 1 − local correlation of (B, H, W) with PAN (1, H, W).
+    """Mean of v_b·u·[u > t], u = 1 − local correlation of (B, H, W) with PAN (1, H, W).
+
+    v_b, the square of 1 − mean t of the band, is not in the paper: a thermal band that PAN does
+    not resemble at low resolution must not be made to resemble it, wherever single windows agree
+    by chance. Near 1 for bands inside PAN's spectrum.
 
     Args:
         fused: Fused bands.
@@ -94,8 +98,10 @@ def structural_loss(
         half: Half the side of the window: half the ratio.
     """
     unlike = 1 - local_correlation(fused, pan, half)
-    excess = unlike * (unlike.detach() > allowed) * known
-    return excess.sum() / (known.sum().clamp_min(1) * len(fused))
+    count = known.sum().clamp_min(1)
+    likeness = 1 - (allowed * known).sum((1, 2), keepdim=True) / count
+    excess = unlike * (unlike.detach() > allowed) * known * likeness.clamp(0, 1).square()
+    return excess.sum() / (count * len(fused))
 
 
 def unlikeness(enlarged: Tensor, pan_low: Tensor, half: int) -> Tensor:

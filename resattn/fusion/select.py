@@ -1,17 +1,17 @@
 """Which method suits a scene best, by scores that need no truth.
 
-Two questions, two rulers. Which classical method predicts detail best is asked one scale below,
-where the MS image itself is the truth (Wald's protocol on the scene). Whether adaptation improved
-the winner is asked at full resolution by the registered scores. `choose` returns the adapted model
-where R-ERGAS, R-Q2n and D_rho together, weighed as in its loss, are better than the winner's, and
-where it loses to no classical method in either of the first two.
+Two questions are asked one scale below, where the MS image itself is the truth (Wald's protocol on
+the scene): which classical method predicts detail best, and whether adapting it, rehearsed there,
+comes nearer to the truth. If so the scene is adapted, and the registered scores at full resolution
+decide: the adapted model is returned where R-ERGAS, R-Q2n and D_rho together, weighed as in its
+loss, are better than the winner's, and where it loses to no classical method in the first two.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -34,6 +34,8 @@ CANDIDATES = ("mtf-glp", "mtf-glp-fs", "mtf-glp-hpm", "mtf-glp-reg", "bdsd", "gs
 
 _SIDE = 128
 """MS samples along the part of a scene that scores are taken from."""
+
+_REHEARSAL_STEPS = 60
 
 _LEAST_SIDE = 8
 """Reduced MS samples along the shorter side below which the scale below says nothing."""
@@ -73,15 +75,17 @@ class Choice:
         fuser: The method, fitted.
         start: Best classical method.
         reduced: ERGAS one scale below of every candidate, by name; empty for tiny scenes.
-        scores: Registered scores of the best classical method, made consistent, and of the adapted
-            one.
+        rehearsal: ERGAS one scale below of the best classical method, made consistent, and of the
+            same adapted there; None for tiny scenes.
+        scores: Registered scores of both at full resolution; None where the rehearsal failed.
     """
 
     name: str
     fuser: Fuser
     start: str
     reduced: dict[str, float]
-    scores: tuple[Scores, Scores]
+    rehearsal: tuple[float, float] | None
+    scores: tuple[Scores, Scores] | None
 
 
 def choose(
@@ -108,6 +112,9 @@ def choose(
     """
     config = config or AdaptConfig()
     start, reduced = best_classical(scene, optics, strength=strength)
+    rehearsal = rehearse(scene, start, config)
+    if rehearsal is not None and not rehearsal[1] < rehearsal[0]:
+        return Choice(start.method, start, start.method, reduced, rehearsal, None)
     adapted = adapt(scene, start, config, begin=begin, progress=progress)
     before, after = score(scene, start), score(scene, adapted)
     better = after.cost(config) < before.cost(config) and after.at_least(
@@ -115,7 +122,22 @@ def choose(
     )
     fuser: Fuser = adapted if better else start
     name = adapted.method if better else start.method
-    return Choice(name, fuser, start.method, reduced, (before, after))
+    return Choice(name, fuser, start.method, reduced, rehearsal, (before, after))
+
+
+def rehearse(
+    scene: Scene, start: classical.Model, config: AdaptConfig
+) -> tuple[float, float] | None:
+    """ERGAS one scale below of the method of `start` there, and of the same adapted there.
+
+    None where the scene is too small for a scale below.
+    """
+    below = _reduced(scene, start.optics)
+    if below is None:
+        return None
+    model = below.fit(start.method)
+    short = replace(config, steps=min(config.steps, _REHEARSAL_STEPS))
+    return below.ergas(model), below.ergas(adapt(below.scene, model, short))
 
 
 def best_classical(
@@ -133,7 +155,7 @@ def best_classical(
     if POINT in optics.ms_gains:
         strength = 0.0
     below = _reduced(scene, optics)
-    errors = {} if below is None else {name: below.ergas(name) for name in candidates}
+    errors = {} if below is None else {n: below.ergas(below.fit(n)) for n in candidates}
     known = {name: value for name, value in errors.items() if math.isfinite(value)}
     best = min(known, key=lambda name: known[name]) if known else candidates[0]
     return classical.fit(best, scene, optics, consistency=strength), errors
@@ -167,13 +189,16 @@ class _Reduced:
     truth: Image
     valid: Mask
 
-    def ergas(self, method: str) -> float:
-        """Error of a classical method fitted and applied there."""
-        # Below, the camera is simulated and known exactly: full consistency is best for all.
+    def fit(self, method: str) -> classical.Model:
+        """A classical method fitted there."""
+        # The camera is simulated here and known exactly: full consistency is best for all.
         strength = 0.0 if POINT in self.optics.ms_gains else 1.0
-        model = classical.fit(method, self.scene, self.optics, consistency=strength)
+        return classical.fit(method, self.scene, self.optics, consistency=strength)
+
+    def ergas(self, fuser: Fuser) -> float:
+        """Error of a method fitted there."""
         height, width = self.valid.shape
-        fused, covered = model.apply(self.scene, Window(0, 0, height, width))
+        fused, covered = fuser.apply(self.scene, Window(0, 0, height, width))
         valid = covered & self.valid
         if not valid.any():
             return math.inf

@@ -71,6 +71,16 @@ def test_structure_asks_no_more_than_the_low_resolution_pair_shows() -> None:
     )
 
 
+def test_a_band_unlike_pan_is_left_alone() -> None:
+    estimate, truth = pair(2)
+    allowed = torch.stack([torch.zeros(64, 64), torch.ones(64, 64)])
+    estimate.requires_grad_()
+    losses.structural_loss(estimate, truth[:1], allowed, ALL, 2).backward()
+    assert estimate.grad is not None
+    assert float(estimate.grad[0].abs().max()) > 0
+    assert float(estimate.grad[1].abs().max()) == 0
+
+
 def test_gradients_are_finite_on_flat_and_perfect_images() -> None:
     for image in (torch.full((3, 64, 64), 500.0), pair(3)[1]):
         estimate = image.clone().requires_grad_()

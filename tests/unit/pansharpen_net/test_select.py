@@ -19,12 +19,30 @@ def test_the_choice_is_no_worse_than_the_best_classical() -> None:
     choice = choose(sample.scene, sample.optics, CONFIG)
     start, reduced = best_classical(sample.scene, sample.optics)
     assert choice.start == start.method == min(reduced, key=lambda name: reduced[name])
+    if choice.scores is None:
+        pytest.fail(f"the rehearsal failed: {choice.rehearsal}")
     assert choice.scores[0] == score(sample.scene, start)
     final = score(sample.scene, choice.fuser)
     assert final in choice.scores
     assert final.cost(CONFIG) == min(scores.cost(CONFIG) for scores in choice.scores)
     plain = [classical.fit(n, sample.scene, sample.optics) for n in select.CANDIDATES]
     assert final.at_least(score(sample.scene, model) for model in plain)
+
+
+def test_a_failed_rehearsal_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    sample = make(side=128)
+    monkeypatch.setattr(select, "rehearse", lambda *_: (1.0, 1.0))
+    choice = choose(sample.scene, sample.optics, CONFIG)
+    assert choice.name == choice.start
+    assert choice.scores is None
+
+
+def test_the_rehearsal_is_scored_against_the_given_bands() -> None:
+    sample = make(side=128)
+    start, reduced = best_classical(sample.scene, sample.optics)
+    before, after = select.rehearse(sample.scene, start, CONFIG) or (0.0, 0.0)
+    assert before == reduced[start.method]
+    assert 0 < after < 1.2 * before
 
 
 def test_without_steps_the_classical_method_is_kept(sample: Sample) -> None:
