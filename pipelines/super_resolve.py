@@ -72,7 +72,8 @@ class SuperResolveConfig:
         overwrite: Replace an existing output.
         device: Where networks run.
         precision: Arithmetic of networks.
-        tile: Output pixels per side taken at once; whole cells, so it never changes a pixel.
+        tile: Output pixels per side taken at once, in whole cells and as `ram` allows; it never
+            changes a pixel.
         overlap: Context beyond what the networks need, in input pixels.
         ram: Memory to stay below, in words such as ``2GB``.
         threads: CPU threads; 0 takes all.
@@ -282,7 +283,7 @@ def infer(
     enlarger = prepared.enlarger
     maker = CellMaker(prepared.picture, prepared.levels, enlarger, sink.nodata)
     glimpse = Glimpse(enlarger.height, enlarger.width)
-    windows = enlarger.windows(config.tile)
+    windows = enlarger.windows(min(config.tile, _largest_tile(prepared.picture, config)))
     with progress.steps(len(windows), name) as bar:
         for window in windows:
             pixels, valid = maker.window(window.inner)
@@ -290,6 +291,12 @@ def infer(
             sink.write(window.inner, pixels, valid)
             bar.update()
     return glimpse
+
+
+def _largest_tile(picture: Photo | RasterPicture, config: SuperResolveConfig) -> int:
+    """Side of the output that takes a quarter of ``--ram``."""
+    pixel_bytes = picture.count * np.dtype(picture.dtype).itemsize
+    return int((parse_bytes(config.ram) / 4 / pixel_bytes) ** 0.5)
 
 
 def _measure(

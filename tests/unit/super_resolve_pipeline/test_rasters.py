@@ -231,9 +231,9 @@ def test_the_tile_changes_no_byte(tmp_path, random_weights, options):
     pixels[:, 30:60, 40:55] = 0
     source = write(tmp_path / "in.tif", pixels, nodata=0)
     made = set()
-    for tile in (0, 128, 100_000):
-        path = tmp_path / f"{tile}.tif"
-        super_resolve(source, path, weights=random_weights, tile=tile, **options)
+    for tile, ram in ((0, "2GB"), (128, "2GB"), (100_000, "2GB"), (100_000, "1MB")):
+        path = tmp_path / f"{tile}-{ram}.tif"
+        super_resolve(source, path, weights=random_weights, tile=tile, ram=ram, **options)
         with rasterio.open(path) as out:
             made.add(out.read().tobytes())
     assert len(made) == 1
