@@ -30,5 +30,6 @@ VERBS: Final[dict[str, Verb]] = {
     ),
     "train": Verb("resattn.cli.train", "Fit a model, or go on where a run was stopped."),
     "weights": Verb("resattn.cli.weights", "List, verify, add and convert weights."),
+    "core": Verb("resattn.cli.core", "List, check and measure the attention core."),
     "info": Verb("resattn.cli.info", "List commands, options, models, metrics and formats."),
 }
