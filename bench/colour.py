@@ -32,20 +32,25 @@ class Inputs(Protocol):
         """Grids and gains."""
 
 
-def colour_shift(fused: Array, valid: Mask, inputs: Inputs) -> tuple[float, float]:
+def colour_shift(
+    fused: Array, valid: Mask, inputs: Inputs, *, registered: bool = False
+) -> tuple[float, float]:
     """(dy, dx) in PAN pixels, in steps of a half, by which the fused colours lie off MS.
+
+    MS is taken to lie where the georeference has it or, `registered`, where it was measured to lie
+    on PAN: a method that corrects the residual shift moves the colours from the one to the other.
 
     The fused image is reduced to the MS samples at each of 9×9 shifts; the shift at which the
     share of each band in the sum of bands correlates best with that of MS is the answer. A
     product that honours the georeference has 0, 0.
     """
     observer, known = inputs.observer, np.where(valid, fused, 0.0)
+    start = observer.shifts if registered else ((0.0, 0.0),) * len(observer.gains)
     scores = np.empty((len(_STEPS), len(_STEPS)))
     for i, dy in enumerate(_STEPS):
         for j, dx in enumerate(_STEPS):
-            moved = Observer(
-                observer.grid, observer.gains, ((float(dy), float(dx)),) * len(observer.gains)
-            )
+            trial = tuple((y + float(dy), x + float(dx)) for y, x in start)
+            moved = Observer(observer.grid, observer.gains, trial)
             seen, trusted = observe(known, moved, valid=valid, ms_valid=inputs.ms_valid)
             scores[i, j] = _agreement(seen, inputs.ms, trusted)
     row, col = np.unravel_index(scores.argmax(), scores.shape)

@@ -22,7 +22,7 @@ from typing import Any
 from bench.colour import colour_shift
 from bench.pansharpen_bars import Verdict, colour_verdict, verdicts
 from bench.pansharpen_scenes import Full, Scene, scenes
-from bench.peers import ADAPTED, CLASSICAL, PEERS, Run, read_on, run
+from bench.peers import ADAPTED, CLASSICAL, PEERS, UNREGISTERED, Run, read_on, run
 from resattn.metrics.table import METRICS
 
 FULL = ("r_ergas", "r_sam", "r_q2n", "d_rho", "d_lambda_k", "d_s", "hqnr")
@@ -36,9 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     report: dict[str, Any] = {"machine": _machine(), "scenes": {}, "bars": []}
     print(*(f"{key}: {value}" for key, value in report["machine"].items()), sep="\n")
     with tempfile.TemporaryDirectory() as folder:
-        for scene in scenes(shared / "data" / "pansharpen", Path(folder)):
-            if options.scene and scene.name not in options.scene:
-                continue
+        data = shared / "data" / "pansharpen"
+        for scene in scenes(data, Path(folder), options.scene or ()):
             rows = _measure(scene, options.method, Path(folder) / scene.name, options.threads)
             report["scenes"][scene.name] = rows
             table = {name: row["scores"] for name, row in rows.items() if row["scores"]}
@@ -71,7 +70,8 @@ def _measure(
 ) -> dict[str, dict[str, Any]]:
     folder.mkdir(parents=True, exist_ok=True)
     rows = {}
-    for method in methods or (*CLASSICAL, *ADAPTED, *PEERS):
+    known = (UNREGISTERED,) if _georeferenced(scene) else ()
+    for method in methods or (*CLASSICAL, *ADAPTED, *known, *PEERS):
         outcome = run(method, scene.files, folder, threads)
         rows[method] = {
             "scores": scene.score(outcome.output) if outcome.output else {},
@@ -86,11 +86,13 @@ def _measure(
 
 def _colour(scene: Scene, outcome: Run) -> tuple[float, float] | None:
     """Colour shift on georeferenced scenes, whose geometry is known."""
-    if outcome.output is None or not isinstance(scene, Full):
-        return None
-    if scene.observer.grid.source != "georeference":
+    if outcome.output is None or not isinstance(scene, Full) or not _georeferenced(scene):
         return None
     return colour_shift(*read_on(scene.files.pan, outcome.output), scene)
+
+
+def _georeferenced(scene: Scene) -> bool:
+    return isinstance(scene, Full) and scene.observer.grid.source == "georeference"
 
 
 def _print_scene(scene: Scene, rows: Mapping[str, Mapping[str, Any]]) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from math import nan
 
-from bench.peers import CLASSICAL, PEERS
+from bench.peers import CLASSICAL, PEERS, UNREGISTERED
 from resattn.metrics.table import METRICS
 
 OURS = "auto"
@@ -85,14 +85,15 @@ def verdicts(scene: str, table: Table) -> Iterator[Verdict]:
 
 
 def colour_verdict(scene: str, shifts: Mapping[str, tuple[float, float] | None]) -> Verdict | None:
-    """Whether `auto` puts the colours where the georeference has them; None where there is none.
+    """Whether `auto` honours the georeference; None on scenes without one.
 
-    The numbers are the larger of both shifts, in PAN pixels.
+    Judged without the correction of residual shifts, which moves the colours from where the
+    georeference has them onto PAN, by design. The numbers are the larger of dy and dx.
     """
     sizes = {name: max(map(abs, shift)) for name, shift in shifts.items() if shift is not None}
     if not sizes:
         return None
-    ours = sizes.get(OURS, nan)
+    ours = sizes.get(UNREGISTERED, nan)
     classical = min((sizes[name] for name in CLASSICAL if name in sizes), default=nan)
     peers = {name: sizes[name] for name in PEERS if name in sizes}
     return Verdict(scene, "colour shift = 0", ours, classical, peers, ours == 0, ours == 0)

@@ -9,8 +9,9 @@ geometry from the same files.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -73,23 +74,38 @@ class Full:
 Scene = Reduced | Full
 
 
-def scenes(data: Path, folder: Path) -> Iterator[Scene]:
-    """All scenes under the shared `data` folder; files for the tools are written to `folder`."""
-    for name, sensor in (("wv3_zpnn_128", "worldview-3"), ("wv3_adelaide", "worldview-3")):
-        yield _full(name, data, folder, sensor)
-    yield _oracle("wv3_rr128", data, folder, "worldview-3")
-    yield _oracle("ik_rr320", data, folder, "ikonos")
+def scenes(data: Path, folder: Path, wanted: Sequence[str] = ()) -> Iterator[Scene]:
+    """The scenes under the shared `data` folder, all or those wanted by name.
+
+    Files for the tools are written to `folder`.
+
+    Raises:
+        KeyError: A wanted name is no scene.
+    """
+    builders = _builders(data, folder)
+    for name in wanted or builders:
+        yield builders[name]()
+
+
+def _builders(data: Path, root: Path) -> dict[str, Callable[[], Scene]]:
+    """How to make each scene, in the order of the report."""
+    made: dict[str, Callable[[], Scene]] = {}
+    for name in ("wv3_zpnn_128", "wv3_adelaide"):
+        made[name] = partial(_full, name, data, root, "worldview-3")
+    for name, sensor in (("wv3_rr128", "worldview-3"), ("ik_rr320", "ikonos")):
+        made[name] = partial(_oracle, name, data, root, sensor)
     for name in ("gf2_reduced_0", "gf2_reduced_1"):
-        yield _stored_pair(name, data, folder, "gaofen-2", peak=1023)
+        made[name] = partial(_stored_pair, name, data, root, "gaofen-2", 1023)
     for name in ("landsat8_a", "landsat8_b"):
-        yield _full(name, data, folder, "landsat-8")
-        yield _wald(name, data, folder, "landsat-8", peak=65535)
+        made[name] = partial(_full, name, data, root, "landsat-8")
+        made[f"{name}_wald"] = partial(_wald, name, data, root, "landsat-8", 65535)
     for name, sensor in (
         ("wv3_georef_utm42", "worldview-3"),
         ("wv2_rotterdam_1", "worldview-2"),
         ("landsat8_debian_small", "landsat-8"),
     ):
-        yield _georeferenced(name, data, sensor)
+        made[name] = partial(_georeferenced, name, data, sensor)
+    return made
 
 
 def _read(path: Path) -> tuple[Array, Mask]:

@@ -45,6 +45,8 @@ with open(sys.argv[1], "w") as file:
 sys.exit(code)
 """
 
+UNREGISTERED = "auto unregistered"
+"""Our default without the correction of residual shifts: what it makes of the georeference."""
 GDAL = "gdal_pansharpen"
 OTB = ("otb rcs", "otb lmvm", "otb bayes")
 PEERS = (GDAL, *OTB)
@@ -81,10 +83,12 @@ def command(method: str, files: Files, output: Path, threads: int) -> list[str]:
             *("-inp", str(files.pan), "-inxs", str(files.ms), "-out", str(output), "float"),
             *("-method", method.split()[1], "-progress", "0"),
         ]
+    name, _, unregistered = method.partition(" ")
     return [
         *(sys.executable, "-m", "resattn", "pansharpen", str(files.pan), str(files.ms)),
-        *("-o", str(output), "--method", method, "--sensor", files.sensor),
+        *("-o", str(output), "--method", name, "--sensor", files.sensor),
         *("--threads", str(threads), "--no-metrics", "--overwrite", "--quiet"),
+        *(["--no-registration"] if unregistered else []),
     ]
 
 

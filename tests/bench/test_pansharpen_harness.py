@@ -55,9 +55,12 @@ def test_better_than_all_is_strict():
 
 
 def test_the_colour_bar_asks_for_no_shift_at_all():
-    off = colour_verdict("a", {"auto": (0.0, -0.5), "otb rcs": (0.0, 0.0), "gsa": None})
+    off = colour_verdict(
+        "a",
+        {"auto unregistered": (0.0, -0.5), "auto": (0.0, 0.0), "otb rcs": (0.0, 0.0), "gsa": None},
+    )
     assert (off.passed, off.ours, dict(off.peers)) == (False, 0.5, {"otb rcs": 0.0})
-    assert colour_verdict("a", {"auto": (0.0, 0.0)}).passed
+    assert colour_verdict("a", {"auto unregistered": (0.0, 0.0)}).passed
     assert colour_verdict("a", {"auto": None, "gsa": None}) is None
 
 
