@@ -119,9 +119,7 @@ class Observer:
         return samples, trusted
 
     def _on_pan(self, window: Window) -> Mask:
-        """MS samples (h, w) that lie on PAN in every band; all, where the toolbox is followed."""
-        if self.toolbox:
-            return np.ones((window.height, window.width), dtype=np.bool_)
+        """MS samples (h, w) that lie on PAN in every band."""
         shifts = np.array(self.shifts)
         rows = self.grid.pan_rows(np.arange(window.row, window.bottom, dtype=np.float64))
         cols = self.grid.pan_cols(np.arange(window.col, window.right, dtype=np.float64))

@@ -349,3 +349,13 @@ def test_a_band_that_does_not_look_like_pan_takes_the_median_shift(rng):
     observer = Observer.of_toolbox((96, 96), 4, (0.3,) * 3, *truth)
     ms, _ = observe(np.stack([pan, 2 * pan, other]), observer)
     assert register(observer, pan, ms, pan_gain=0.15).shifts == ((1.0, -0.5),) * 3
+
+
+def test_toolbox_zeros_are_never_taken_for_a_sample(scene):
+    """At ratio 2 a shift of one pixel puts the last sample beyond PAN, where only zeros are."""
+    fused, _ = scene
+    observer = Observer.of_toolbox((64, 64), 2, GAINS, (1.0, 0.0), (1.0, 0.0))
+    seen, trusted = observe(fused, observer)
+    assert not trusted[-1].any()
+    assert trusted[:-1].all()
+    assert (seen[:, :-1] > 0).all()
