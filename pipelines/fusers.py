@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from resattn.errors import UserError
 from resattn.fusion import classical
-from resattn.fusion.pyramid import Optics
+from resattn.fusion.calibration import Calibration
 from resattn.fusion.scene import Scene
 from resattn.fusion.taps import Image, Mask
 from resattn.pipelines.pansharpen_config import PansharpenConfig
@@ -58,16 +58,24 @@ def check_method(method: str) -> None:
 
 
 def choose(
-    method: str, scene: Scene, optics: Optics, config: PansharpenConfig, progress: Progress
+    method: str,
+    scene: Scene,
+    calibration: Calibration,
+    config: PansharpenConfig,
+    progress: Progress,
 ) -> Choice:
     """The method, fitted to the scene and, where it learns, adapted to it."""
     if method in classical.METHODS:
-        return Choice(method, classical.fit(method, scene, optics))
-    return _adapted(method, scene, optics, config, progress)
+        return Choice(method, classical.fit(method, scene, calibration.optics))
+    return _adapted(method, scene, calibration, config, progress)
 
 
 def _adapted(
-    method: str, scene: Scene, optics: Optics, config: PansharpenConfig, progress: Progress
+    method: str,
+    scene: Scene,
+    calibration: Calibration,
+    config: PansharpenConfig,
+    progress: Progress,
 ) -> Choice:
     # torch takes longer to import than a classical method takes to run.
     from resattn.device import pick
@@ -82,6 +90,7 @@ def _adapted(
         precision=config.precision,
         device=str(pick(config.device)),
     )
+    optics, strength = calibration.optics, calibration.consistency
     begin = None if config.weights is None else load_network(config.weights, scene.bands)
     with progress.steps(config.adapt_steps, "adapting") as bar:
 
@@ -89,12 +98,14 @@ def _adapted(
             bar.update()
 
         if method == "lambda-pnn":
-            start, reduced = select.best_classical(scene, optics)
+            start, reduced = select.best_classical(scene, optics, strength=strength)
             adapted = adapt(scene, start, budget, begin=begin, progress=tick)
             facts: dict[str, Any] = {"start": start.method, "reduced_ergas": reduced}
             chosen: Fuser = adapted
         else:
-            choice = select.choose(scene, optics, budget, begin=begin, progress=tick)
+            choice = select.choose(
+                scene, optics, budget, strength=strength, begin=begin, progress=tick
+            )
             facts = {
                 "start": choice.start,
                 "reduced_ergas": choice.reduced,

@@ -124,8 +124,7 @@ def _sharpen(item: Item, progress: Progress, *, config: PansharpenConfig) -> Res
     pan, *ms = item.inputs
     with open_scene(pan, ms, bands=config.band_numbers()) as files:
         prepared = prepare(files, config)
-        optics = prepared.calibration.optics
-        choice = choose(config.method, prepared.scene, optics, config, progress)
+        choice = choose(config.method, prepared.scene, prepared.calibration, config, progress)
         profile = _profile(prepared, config, choice.name)
         finish(prepared, choice, profile, item, config, progress)
         outputs = [item.output]
@@ -138,7 +137,7 @@ def _sharpen(item: Item, progress: Progress, *, config: PansharpenConfig) -> Res
     facts = {
         "method": choice.name,
         "sensor": config.camera().name,
-        "band_shifts": optics.shifts,
+        "band_shifts": prepared.calibration.optics.shifts,
         "ratio": prepared.scene.grid.ratio,
         **choice.facts,
     }
@@ -237,7 +236,7 @@ def _measure(
     scene, grid = prepared.scene, prepared.scene.grid
 
     def fitted(method: str, to: Scene, calibration: Calibration) -> Fuser:
-        return choose(method, to, calibration.optics, config, progress).fuser
+        return choose(method, to, calibration, config, progress).fuser
 
     if config.metrics:
         ruler = quality.Ruler.of(scene, config.camera())
