@@ -27,17 +27,19 @@ def decide(probability: Array, decision: Decision) -> Mask:
 
     A photograph in which no region is both large and certain enough has an empty mask.
     """
-    mask = probability >= decision.threshold
-    labels, count = ndimage.label(mask, structure=_TOUCHING)
-    if not count:
+    mask: Mask = probability >= decision.threshold
+    if not mask.any():
         return mask
+    box = _box(mask)  # of twelve megapixels a wound has one
+    part = mask[box]
+    labels, count = ndimage.label(part, structure=_TOUCHING)
     numbers = np.arange(1, count + 1)
-    areas = ndimage.sum_labels(mask, labels, numbers)
-    peaks = ndimage.maximum(probability, labels, numbers)
+    areas = ndimage.sum_labels(part, labels, numbers)
+    peaks = ndimage.maximum(probability[box], labels, numbers)
     least = decision.least_area * max(mask.shape) ** 2
-    keep = np.flatnonzero((areas >= least) & (peaks >= decision.least_peak)) + 1
-    filled: Mask = ndimage.binary_fill_holes(np.isin(labels, keep))
-    return filled
+    keep = np.concatenate([[False], (areas >= least) & (peaks >= decision.least_peak)])
+    mask[box] = _filled(keep[labels])
+    return mask
 
 
 def area_masks(probability: Array, decision: Decision) -> tuple[Mask, Mask]:
@@ -79,6 +81,18 @@ def calibrate(
     # The finite-sample quantile of conformal prediction: n + 1 in place of n.
     rank = min(int(np.ceil(coverage * (len(needed) + 1))), len(needed))
     return replace(best, offset=needed[rank - 1])
+
+
+def _box(mask: Mask) -> tuple[slice, slice]:
+    rows, columns = (np.flatnonzero(mask.any(axis)) for axis in (1, 0))
+    return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+
+
+def _filled(mask: Mask) -> Mask:
+    """The mask with all background that its border does not reach (four neighbours)."""
+    labels, _ = ndimage.label(np.pad(~mask, 1, constant_values=True))
+    filled: Mask = labels[1:-1, 1:-1] != labels[0, 0]
+    return filled
 
 
 def _needed_offset(probability: Array, mask: Mask, decision: Decision) -> float:

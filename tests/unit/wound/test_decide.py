@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from resattn.models.wound_unet import Decision
 from resattn.wound.decide import area_masks, calibrate, decide
@@ -30,6 +31,15 @@ def test_small_and_doubtful_regions_are_dropped_and_holes_filled():
     assert not strict[185, 15]
     assert strict[100, 100]
     assert not decide(np.full((20, 30), 0.4), Decision()).any()
+
+
+def test_holes_are_filled_as_scipy_fills_them():
+    rng = np.random.default_rng(1)
+    for _ in range(20):
+        probability = ndimage.gaussian_filter(rng.random((40, 50)), 2)
+        decision = Decision(threshold=0.5, least_area=0.0)
+        expected = ndimage.binary_fill_holes(probability >= 0.5)
+        np.testing.assert_array_equal(decide(probability, decision), expected)
 
 
 def test_the_interval_is_nested_and_grows_with_the_offset():
