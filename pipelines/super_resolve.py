@@ -37,6 +37,7 @@ from resattn.pipelines.super_resolve_outputs import (
     Target,
     check_photo,
     create,
+    losses,
     output_suffix,
 )
 from resattn.pipelines.super_resolve_pictures import (
@@ -215,7 +216,15 @@ def _enlarge(
             outputs.append(preview_path(item.output))
             side_by_side(picture, glimpse, prepared.levels, outputs[-1], overwrite=config.overwrite)
         metrics, baselines = _measure(prepared, item, config)
-    return Result(item.name, "ok", tuple(outputs), metrics, baselines, _facts(prepared, chosen), ())
+    return Result(
+        name=item.name,
+        status="ok",
+        outputs=tuple(outputs),
+        metrics=metrics,
+        baselines=baselines,
+        facts=_facts(prepared, chosen),
+        warnings=losses(prepared.target, picture),
+    )
 
 
 def prepare(

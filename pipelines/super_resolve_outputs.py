@@ -135,6 +135,19 @@ def create(target: Target, picture: Photo | RasterPicture) -> Iterator[Sink]:
     )
 
 
+def losses(target: Target, picture: Photo | RasterPicture) -> tuple[str, ...]:
+    """Sentences on what the format of the output has no room for."""
+    to_raster = target.suffix in RASTER_SUFFIXES
+    if isinstance(picture, RasterPicture):
+        lost = picture.info.georeferenced and not to_raster
+        return (f"the georeference is lost in {target.suffix}: name a .tif output",) * lost
+    blocks = picture.info.metadata
+    names = [name for name, block in (("EXIF", blocks.exif), ("XMP", blocks.xmp)) if block]
+    if not (names and to_raster):
+        return ()
+    return (f"{' and '.join(names)} of the photograph not written to TIFF",)
+
+
 def check_photo(target: Target, picture: Photo | RasterPicture) -> None:
     """Refuse, before any work, what the format of a photograph cannot hold.
 
@@ -250,6 +263,7 @@ def _profile(target: Target, picture: Photo | RasterPicture) -> RasterProfile:
             count=picture.count,
             dtype=picture.dtype,
             colorinterp=(*names, "alpha") if picture.alpha is not None else names,
+            icc=picture.info.metadata.icc,
         )
     return replace(profile, tags={**profile.tags, **target.tags}, block=_block(target.side))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import struct
 
 import numpy as np
@@ -113,9 +114,13 @@ def test_a_jpeg_stays_a_jpeg_and_is_near(tmp_path, copying):
 
 def test_a_photograph_can_become_a_tiff(tmp_path, copying):
     pixels, alpha = noise(3, 9, 9, np.uint16), noise(1, 9, 9, np.uint16)[0] | 1
-    source = save(tmp_path / "in.png", pixels, alpha=alpha)
-    super_resolve(source, tmp_path / "out.tif", weights=copying)
+    blocks = Metadata(icc=b"profile" * 30, exif=exif(1))
+    source = save(tmp_path / "in.png", pixels, alpha=alpha, metadata=blocks)
+    done = super_resolve(source, tmp_path / "out.tif", weights=copying)
+    assert done.warnings == ("EXIF of the photograph not written to TIFF",)
     with rasterio.open(tmp_path / "out.tif") as out:
+        stored = out.tags(ns="COLOR_PROFILE")["SOURCE_ICC_PROFILE"]
+        assert base64.b64decode(stored) == blocks.icc
         np.testing.assert_array_equal(out.read(), repeat(np.concatenate([pixels, alpha[None]])))
         assert [c.name for c in out.colorinterp] == ["red", "green", "blue", "alpha"]
 

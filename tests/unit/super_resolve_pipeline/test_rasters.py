@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+
 import numpy as np
 import pytest
 import rasterio
@@ -287,6 +289,18 @@ def test_colour_tables_and_complex_numbers_are_refused(tmp_path, copying):
         assert not (tmp_path / "out.tif").exists()
 
 
+def test_a_colour_profile_is_kept_from_tiff_to_tiff(tmp_path, copying):
+    text = base64.b64encode(b"a profile of no meaning" * 9).decode()
+    source = write(tmp_path / "in.tif", np.zeros((3, 4, 4), np.uint8), interp=RGB)
+    with rasterio.open(source, "r+") as file:
+        file.update_tags(ns="COLOR_PROFILE", SOURCE_ICC_PROFILE=text)
+    for cog in (False, True):
+        path = tmp_path / f"out{cog}.tif"
+        super_resolve(source, path, weights=copying, cog=cog)
+        with rasterio.open(path) as out:
+            assert out.tags(ns="COLOR_PROFILE")["SOURCE_ICC_PROFILE"] == text
+
+
 def test_blue_first_becomes_red_first_where_a_format_wants_it(tmp_path, copying):
     pixels = RANDOM.integers(0, 255, (4, 8, 8), np.uint8) | 1
     interp = [ColorInterp.blue, ColorInterp.green, ColorInterp.red, ColorInterp.alpha]
@@ -304,7 +318,8 @@ def test_blue_first_becomes_red_first_where_a_format_wants_it(tmp_path, copying)
 
 def test_a_raster_becomes_a_png_only_where_that_can_hold_it(tmp_path, copying):
     pixels = RANDOM.integers(0, 65_535, (1, 6, 6)).astype(np.uint16)
-    super_resolve(write(tmp_path / "in.tif", pixels), tmp_path / "out.png", weights=copying)
+    done = super_resolve(write(tmp_path / "in.tif", pixels), tmp_path / "out.png", weights=copying)
+    assert "georeference is lost" in done.warnings[0]
     with rasterio.open(tmp_path / "out.png") as out:
         np.testing.assert_array_equal(out.read(), repeat(pixels))
     for bad in (np.ones((5, 4, 4), np.uint8), np.ones((1, 4, 4), np.float32)):
