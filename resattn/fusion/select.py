@@ -37,6 +37,9 @@ _SIDE = 128
 
 _REHEARSAL_STEPS = 60
 
+_REHEARSAL_SHARE = 0.25
+"""Of the seconds that adaptation may take."""
+
 _LEAST_SIDE = 8
 """Reduced MS samples along the shorter side below which the scale below says nothing."""
 
@@ -115,7 +118,8 @@ def choose(
     rehearsal = rehearse(scene, start, config)
     if rehearsal is not None and not rehearsal[1] < rehearsal[0]:
         return Choice(start.method, start, start.method, reduced, rehearsal, None)
-    adapted = adapt(scene, start, config, begin=begin, progress=progress)
+    share = _limited(config, 1 - _REHEARSAL_SHARE)
+    adapted = adapt(scene, start, share, begin=begin, progress=progress)
     before, after = score(scene, start), score(scene, adapted)
     better = after.cost(config) < before.cost(config) and after.at_least(
         score(scene, classical.fit(name, scene, optics)) for name in CANDIDATES
@@ -136,8 +140,14 @@ def rehearse(
     if below is None:
         return None
     model = below.fit(start.method)
-    short = replace(config, steps=min(config.steps, _REHEARSAL_STEPS))
+    short = _limited(config, _REHEARSAL_SHARE)
+    short = replace(short, steps=min(config.steps, _REHEARSAL_STEPS))
     return below.ergas(model), below.ergas(adapt(below.scene, model, short))
+
+
+def _limited(config: AdaptConfig, share: float) -> AdaptConfig:
+    """`config` with a share of its seconds."""
+    return replace(config, seconds=None if config.seconds is None else share * config.seconds)
 
 
 def best_classical(
