@@ -50,7 +50,7 @@ class PansharpenConfig:
     mtf: str = ""
     bands: str = ""
     registration: bool = True
-    adapt_steps: int = 200
+    adapt_steps: int = 80
     adapt_seconds: float = 0.0
     weights: Path | None = None
     save_weights: bool = False

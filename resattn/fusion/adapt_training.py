@@ -50,7 +50,7 @@ class AdaptConfig(Config):
         device: Where the network runs, a name torch knows.
     """
 
-    steps: int = 200
+    steps: int = 80
     seconds: float | None = 60.0
     patches: int = 8
     width: int = 32
