@@ -1,12 +1,14 @@
-"""The numbers that README and docs quote for segment-wound, peers scored in the same run.
+r"""The numbers that README and docs quote for segment-wound, peers scored in the same run.
 
     python -m bench.segment_wound peers
     python -m bench.segment_wound markers
-    python -m bench.segment_wound calibrate --weights FILE --data FOLDER --folds 5 --fold 0
+    python -m bench.segment_wound calibrate --weights FILE --data FOLDER --folds 5 --fold 0 \
+        --shelf resattn/weights
     python -m bench.segment_wound network --weights FILE [--tta]
 
 Reads the shared test data at $RESATTN_SHARED. `network` looks at the validation photographs and is
-for reporting only; `calibrate` reads training photographs only.
+for reporting only; `calibrate` reads training photographs only and puts the weights with their
+decision on a shelf, a folder with an index.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +32,10 @@ from resattn.metrics import overlap, surface
 from resattn.models.wound_unet import Decision
 from resattn.pipelines.segment_wound_config import SegmentWoundConfig
 from resattn.pipelines.segment_wound_photo import Examiner, make_examiner
+from resattn.weights import header
+from resattn.weights.export import pack
+from resattn.weights.index import Entry, Shelf
+from resattn.weights.origin import described
 from resattn.wound.dataset import read_photos
 from resattn.wound.decide import area_masks, calibrate, decide
 from resattn.wound.photo import Rgb
@@ -46,6 +53,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="images/ and masks/ of the training photographs")
     parser.add_argument("--folds", type=int, default=5)
     parser.add_argument("--fold", type=int, default=0)
+    parser.add_argument("--shelf", type=Path, help="where calibrated weights are put")
     parser.add_argument("--limit", type=int, default=0, help="photographs to look at; 0: all")
     parser.add_argument("--tta", action="store_true")
     options = parser.parse_args()
@@ -91,6 +99,15 @@ def calibrated(options: argparse.Namespace) -> None:
     before, after = (mean_dice(maps, masks, d) for d in (examiner.decision, decision))
     print(f"{len(masks)} photographs of fold {options.fold}: Dice {before:.4f} -> {after:.4f}")
     print(json.dumps(decision.to_dict()))
+    if options.shelf is not None:
+        print(Shelf(options.shelf).put(*decided(Path(options.weights), decision)))
+
+
+def decided(file: Path, decision: Decision) -> tuple[Entry, bytes]:
+    """The weights of a file with another decision in their config, ready for a shelf."""
+    metadata, tensors = header.parse(file.read_bytes(), file.name)
+    origin = described(metadata, file.name)
+    return pack(tensors, replace(origin, config={**origin.config, "decision": decision.to_dict()}))
 
 
 def network(options: argparse.Namespace) -> None:
