@@ -74,7 +74,7 @@ def pansharpen(
     adapt_steps: Annotated[
         int,
         option("--adapt-steps", metavar="N", min=0, help="Most steps of adaptation to the scene."),
-    ] = 200,
+    ] = 80,
     adapt_seconds: Annotated[
         float,
         option(
