@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -48,42 +48,43 @@ class Settings(Config):
         model: The default model.
         craft: CRAFT instead, such as ``--set craft.wrap=false --set craft.bias=table``.
         patch: Side of a low-resolution patch.
+        loss: Absolute error, or squared error, which PSNR rewards, for the end of a training.
+        luma: Weight of the error of luma beside that of the three colours.
     """
 
     model: GatedSrConfig = field(default_factory=GatedSrConfig)
     craft: CraftConfig | None = None
     patch: int = 48
+    loss: Literal["absolute", "squared"] = "absolute"
+    luma: float = 0.0
 
 
 def make(settings: Settings, train: ImageSet, fold: ImageSet) -> SuperResolveTask:
     """The task with these settings on these images."""
-    config = settings.craft or settings.model
-    learn, judge = (Pairs.make(images.images, config.scale) for images in (train, fold))
-    return SuperResolveTask(config, learn, judge, settings.patch)
+    scale = (settings.craft or settings.model).scale
+    learn, judge = (Pairs.make(images.images, scale) for images in (train, fold))
+    return SuperResolveTask(settings, learn, judge)
 
 
 class SuperResolveTask(Task):
-    """L1 loss over random patches; validation is PSNR of luma on whole images.
+    """Loss over random patches; validation is PSNR of luma on whole images.
 
     Args:
-        config: The model.
+        settings: Model, patch and loss.
         train: Pairs to learn from.
         fold: Pairs to validate on, from other photographs.
-        patch: Side of a low-resolution patch.
     """
 
     name = "super-resolve"
     metric = "psnr_y"
     config: GatedSrConfig | CraftConfig
 
-    def __init__(
-        self, config: GatedSrConfig | CraftConfig, train: Pairs, fold: Pairs, patch: int = 48
-    ) -> None:
-        self.architecture = "gated-sr" if isinstance(config, GatedSrConfig) else "craft"
-        self.config = config
+    def __init__(self, settings: Settings, train: Pairs, fold: Pairs) -> None:
+        self.settings = settings
+        self.config = settings.craft or settings.model
+        self.architecture = "gated-sr" if isinstance(self.config, GatedSrConfig) else "craft"
         self.train = train
         self.fold = fold
-        self.patch = patch
 
     def build(self) -> nn.Module:
         """A freshly initialised model."""
@@ -91,10 +92,9 @@ class SuperResolveTask(Task):
         return GatedSr(config) if isinstance(config, GatedSrConfig) else Craft(config)
 
     def facts(self) -> dict[str, Json]:
-        """Model, patch and digests of the two sets of images."""
+        """Settings and digests of the two sets of images."""
         return {
-            "model": self.config.to_dict(),
-            "patch": self.patch,
+            "settings": self.settings.to_dict(),
             "train": digest(self.train.high),
             "fold": digest(self.fold.high),
         }
@@ -107,15 +107,21 @@ class SuperResolveTask(Task):
         """Low patches (B, 3, p, p) and high patches in phases (B, 3 s², p, p), uint8."""
         low, scale = self.train.low, self.config.scale
         cells = (low.shape[-2], low.shape[-1])
-        choice = draw(count, low.shape[0], cells, self.patch, generator)
-        high = crops(self.train.high, choice, self.patch, scale)
-        return crops(low, choice, self.patch), F.pixel_unshuffle(high, scale)
+        choice = draw(count, low.shape[0], cells, self.settings.patch, generator)
+        high = crops(self.train.high, choice, self.settings.patch, scale)
+        return crops(low, choice, self.settings.patch), F.pixel_unshuffle(high, scale)
 
     def loss(self, model: nn.Module, batch: Sequence[Tensor]) -> Tensor:
-        """Mean absolute error over all output pixels, range 0..1."""
+        """Mean error over all output pixels, range 0..1, plus that of luma by its weight."""
         low, high = (_unit(t) for t in batch)
-        estimate = cast(GatedSr | Craft, model).phases(low).float()
-        return (estimate - high).abs().mean()
+        error = cast(GatedSr | Craft, model).phases(low).float() - high
+        loss = self._mean(error)
+        if self.settings.luma:
+            loss = loss + self.settings.luma * self._mean(_phases_of_luma(error))
+        return loss
+
+    def _mean(self, error: Tensor) -> Tensor:
+        return (error.square() if self.settings.loss == "squared" else error.abs()).mean()
 
     def validate(self, model: nn.Module) -> dict[str, float]:
         """Mean PSNR of luma in dB, border of `scale` pixels left out, values rounded to 8 bits."""
@@ -131,6 +137,12 @@ class SuperResolveTask(Task):
 
 def _unit(image: Tensor) -> Tensor:
     return image.float().div_(255).contiguous(memory_format=torch.channels_last)
+
+
+def _phases_of_luma(error: Tensor) -> Tensor:
+    """Luma (B, s², H, W), with weights that add up to one, of phases (B, 3 s², H, W)."""
+    red, green, blue = error.chunk(3, 1)
+    return (_LUMA[0] * red + _LUMA[1] * green + _LUMA[2] * blue) / sum(_LUMA)
 
 
 def _luma(image: Tensor) -> Tensor:

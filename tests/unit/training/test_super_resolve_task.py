@@ -22,8 +22,12 @@ def waves(count=3, side=48):
 
 @pytest.fixture
 def task():
-    config = GatedSrConfig(scale=2, dim=8, blocks=1)
-    return SuperResolveTask(config, Pairs.make(waves(), 2), Pairs.make(waves(2, 33), 2), patch=10)
+    return task_with()
+
+
+def task_with(**options):
+    settings = Settings(model=GatedSrConfig(scale=2, dim=8, blocks=1), patch=10, **options)
+    return SuperResolveTask(settings, Pairs.make(waves(), 2), Pairs.make(waves(2, 33), 2))
 
 
 def test_pairs_are_cut_and_degraded():
@@ -46,6 +50,19 @@ def test_loss_is_the_mean_absolute_error_of_the_image(task):
     high = F.pixel_shuffle(phases, 2).float() / 255
     expected = (model(low.float() / 255) - high).abs().mean()
     torch.testing.assert_close(task.loss(model, [low, phases]), expected)
+
+
+def test_loss_options_are_the_errors_they_name(task):
+    model = task.build()
+    low, phases = task.sample(2, step_generator(0, 1))
+    error = model(low.float() / 255) - F.pixel_shuffle(phases, 2).float() / 255
+    weights = torch.tensor([65.481, 128.553, 24.966]).view(3, 1, 1)
+    luma = (error * weights / weights.sum()).sum(1)
+    both = error.abs().mean() + 2 * luma.abs().mean()
+    torch.testing.assert_close(task_with(luma=2.0).loss(model, [low, phases]), both)
+    squared = error.square().mean() + luma.square().mean()
+    options = task_with(loss="squared", luma=1.0)
+    torch.testing.assert_close(options.loss(model, [low, phases]), squared)
 
 
 def test_validation_is_psnr_of_luma(task):
@@ -82,6 +99,7 @@ def test_craft_learns_a_patch_by_heart(tmp_path):
 
 
 def test_facts_tell_data_apart(task):
-    other = SuperResolveTask(task.config, Pairs.make(255 - waves(), 2), task.fold, patch=10)
+    other = SuperResolveTask(task.settings, Pairs.make(255 - waves(), 2), task.fold)
     assert task.facts() != other.facts()
-    assert task.facts() == SuperResolveTask(task.config, task.train, task.fold, 10).facts()
+    assert task.facts() == task_with().facts()
+    assert task.facts() != task_with(luma=1.0).facts()
