@@ -32,6 +32,7 @@ from resattn.metrics import overlap, surface
 from resattn.models.wound_unet import Decision
 from resattn.pipelines.segment_wound_config import SegmentWoundConfig
 from resattn.pipelines.segment_wound_photo import Examiner, make_examiner
+from resattn.training.dataset import ImageSet
 from resattn.weights import header
 from resattn.weights.export import pack
 from resattn.weights.index import Entry, Shelf
@@ -50,7 +51,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("what", choices=["peers", "markers", "calibrate", "network"])
     parser.add_argument("--weights", default="")
-    parser.add_argument("--data", type=Path, help="images/ and masks/ of the training photographs")
+    parser.add_argument("--data", type=Path, help="training photographs: folder or kept file")
     parser.add_argument("--folds", type=int, default=5)
     parser.add_argument("--fold", type=int, default=0)
     parser.add_argument("--shelf", type=Path, help="where calibrated weights are put")
@@ -91,7 +92,9 @@ def markers(_: argparse.Namespace) -> None:
 def calibrated(options: argparse.Namespace) -> None:
     """The decision to put beside the weights, from photographs of the held-out training fold."""
     examiner = make_examiner(SegmentWoundConfig(weights=options.weights, tta=options.tta))
-    _, fold = read_photos(options.data, 512).split(options.folds, options.fold)
+    kept = options.data.suffix == ".safetensors"
+    photos_of = ImageSet.load(options.data) if kept else read_photos(options.data, 512)
+    _, fold = photos_of.split(options.folds, options.fold)
     photos = fold.images.numpy()[: options.limit or None]
     maps = [examiner.segmenter.probability(photo[:3]).astype(np.float64) for photo in photos]
     masks = [photo[3] > 0 for photo in photos]
