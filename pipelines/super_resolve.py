@@ -190,7 +190,9 @@ def work(config: SuperResolveConfig) -> Work:
     parse_range(config.range)
     parse_bytes(config.ram)
     use_threads(config.threads)
-    chosen = choose(config.scale, config.model, config.weights, config.device, config.precision)
+    chosen = choose(
+        config.scale, config.model, str(config.weights), config.device, config.precision
+    )
     return functools.partial(_enlarge, config=config, chosen=chosen)
 
 
@@ -240,7 +242,7 @@ def prepare(
         picture.height,
         picture.width,
         config.scale,
-        chosen.cascade,
+        chosen.network,
         ensemble=config.ensemble,
         overlap=config.overlap,
         largest=int((_CELL_BYTES / band_bytes) ** 0.5),
@@ -252,8 +254,8 @@ def prepare(
         tags=provenance.tags(
             "super-resolve",
             config.result_options(),
-            model=str(chosen),
-            weights_sha256=",".join(chosen.sha256),
+            model=chosen.name,
+            weights_sha256=chosen.sha256,
         ),
         side=enlarger.side,
         inputs=item.inputs,
@@ -323,8 +325,8 @@ def _facts(prepared: Prepared, chosen: Chosen) -> dict[str, Any]:
     picture, target, levels = prepared.picture, prepared.target, prepared.levels
     return {
         "size": f"{picture.width}×{picture.height} -> {target.width}×{target.height}",
-        "network": str(chosen),
-        "weights_sha256": list(chosen.sha256),
+        "network": chosen.name,
+        "weights_sha256": chosen.sha256,
         "black": list(levels.black),
         "white": list(levels.white),
         "cell": prepared.enlarger.side,

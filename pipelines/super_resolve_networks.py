@@ -1,4 +1,4 @@
-"""The networks that a request for a scale and a model stands for."""
+"""The network that a request for a scale and a model stands for."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import torch
 
 from resattn import device as devices
-from resattn.errors import UserError, WeightsError
+from resattn.errors import WeightsError
 from resattn.models.descriptor import ModelDescriptor
-from resattn.upscale.network import Cascade, Network, factors
+from resattn.upscale.network import Network, nearest_factor
 from resattn.weights.index import listed
 from resattn.weights.load import Loaded, load
 
@@ -22,61 +22,41 @@ TASK = "super-resolve"
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """Networks in order, and what a report says of them."""
+    """A network and what a report says of it."""
 
-    cascade: Cascade
-    names: tuple[str, ...]
-    sha256: tuple[str, ...]
-
-    def __str__(self) -> str:
-        return " then ".join(self.names)
+    network: Network
+    name: str
+    sha256: str
 
 
 def choose(
     scale: float, model: str, weights: str, device: str, precision: devices.Precision
 ) -> Chosen:
-    """The networks for `scale`, loaded and on their device.
+    """The network for `scale`, loaded and on its device.
 
-    The smallest factor that suffices is taken, or two networks one behind the other; what is too
-    much is reduced afterwards.
+    The smallest factor that suffices is taken, else the largest there is.
 
     Args:
         scale: What an image will be enlarged by.
         model: Name of a family of weights, such as ``fast``.
-        weights: One listed name or file, used for every scale instead.
+        weights: A listed name or a file, used for every scale instead.
         device: As `resattn.device.pick`.
         precision: Arithmetic.
 
     Raises:
-        UserError: The device is not there, or the networks do not reach the scale.
+        UserError: The device is not there.
         WeightsError: There are no such weights, or they are not to be trusted.
     """
     where = devices.pick(device)
-    if weights:
-        given = load(weights, TASK)
-        available = {_descriptor(given).scale: given.name}
-        loaded = {given.name: given}
-    else:
-        available, loaded = _family(model), {}
-    try:
-        names = [available[factor] for factor in factors(scale, sorted(available))]
-    except ValueError as error:
-        raise UserError(
-            f"--scale {scale:g}: {error}", "give weights of a larger scale", code="E208"
-        ) from error
-    for name in names:
-        loaded.setdefault(name, load(name, TASK))
-        if not loaded[name].commercial:
-            log.warning("%s: licence %s, not for commercial use", name, loaded[name].licence)
-    networks = {
-        name: Network(loaded[name].model, _descriptor(loaded[name]), where, precision)
-        for name in dict.fromkeys(names)
-    }
-    return Chosen(
-        Cascade(tuple(networks[name] for name in names)),
-        tuple(names),
-        tuple(loaded[name].sha256 for name in names),
-    )
+    name = weights
+    if not weights:
+        family = _family(model)
+        name = family[nearest_factor(scale, list(family))]
+    loaded = load(name, TASK)
+    if not loaded.commercial:
+        log.warning("%s: licence %s, not for commercial use", name, loaded.licence)
+    network = Network(loaded.model, _descriptor(loaded), where, precision)
+    return Chosen(network, name, loaded.sha256)
 
 
 def _family(model: str) -> dict[int, str]:

