@@ -326,7 +326,7 @@ def _facts(prepared: Prepared, chosen: Chosen) -> dict[str, Any]:
     return {
         "size": f"{picture.width}×{picture.height} -> {target.width}×{target.height}",
         "network": chosen.name,
-        "weights_sha256": chosen.sha256,
+        "weights": {"name": chosen.name, "sha256": chosen.sha256},
         "black": list(levels.black),
         "white": list(levels.white),
         "cell": prepared.enlarger.side,

@@ -57,7 +57,8 @@ def test_a_photograph_becomes_four_times_as_large(enlarge, tmp_path):
     done = enlarge(source, "-o", tmp_path / "out.png")
     assert (done.code, done.err) == (0, "")
     assert "12×10 -> 48×40" in done.out
-    assert "super-resolve.tiny.x4" in done.out
+    assert "network: super-resolve.tiny.x4" in done.out
+    assert "sha256" not in done.out
     assert read_image(tmp_path / "out.png").pixels.shape == (3, 40, 48)
 
 
