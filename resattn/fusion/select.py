@@ -29,13 +29,21 @@ from resattn.metrics.q2n import q2n
 from resattn.models.lambda_pnn import LambdaPnn
 from resattn.tiling import Window
 
-CANDIDATES = ("mtf-glp", "mtf-glp-fs", "mtf-glp-hpm", "mtf-glp-reg", "bdsd", "gsa", "brovey", "exp")
-"""Classical methods that compete, the first of equals wins."""
+CANDIDATES = ("mtf-glp-reg", "mtf-glp-hpm", "mtf-glp-fs", "mtf-glp", "bdsd", "gsa", "brovey", "exp")
+"""Classical methods that compete."""
+
+_MARGIN = 0.05
+"""Share by which another method's ERGAS one scale below must undercut the first candidate's: what
+differs by less there changes places at full scale (gf2_reduced_0 and _1)."""
 
 _SIDE = 128
 """MS samples along the part of a scene that scores are taken from."""
 
 _REHEARSAL_STEPS = 60
+
+_REHEARSAL_SIDE = 16
+"""Reduced MS samples along the shorter side below which there is no rehearsal: the network sees 29
+pixels, which at 8 samples and ratio 4 is all there is, and has a sixteenth of the scene's data."""
 
 _REHEARSAL_SHARE = 0.25
 """Of the seconds that adaptation may take."""
@@ -137,7 +145,7 @@ def rehearse(
     None where the scene is too small for a scale below.
     """
     below = _reduced(scene, start.optics)
-    if below is None:
+    if below is None or min(below.grid.ms_height, below.grid.ms_width) < _REHEARSAL_SIDE:
         return None
     model = below.fit(start.method)
     short = _limited(config, _REHEARSAL_SHARE)
@@ -157,10 +165,11 @@ def best_classical(
     *,
     strength: float = 1.0,
 ) -> tuple[classical.Model, dict[str, float]]:
-    """The classical method with the least ERGAS one scale below, fitted, and every one's ERGAS.
+    """The classical method that is best one scale below, fitted, and the ERGAS of every one there.
 
-    Scenes too small to be reduced take the first candidate. Pairs that were decimated without a
-    low-pass stay as fitted whatever the `strength`: point samples agree already.
+    The first candidate stands unless another is clearly better, or the scene too small to tell.
+    Pairs that were decimated without a low-pass stay as fitted whatever the `strength`: point
+    samples agree already.
     """
     if POINT in optics.ms_gains:
         strength = 0.0
@@ -168,6 +177,8 @@ def best_classical(
     errors = {} if below is None else {n: below.ergas(below.fit(n)) for n in candidates}
     known = {name: value for name, value in errors.items() if math.isfinite(value)}
     best = min(known, key=lambda name: known[name]) if known else candidates[0]
+    if candidates[0] in known and known[best] > (1 - _MARGIN) * known[candidates[0]]:
+        best = candidates[0]
     return classical.fit(best, scene, optics, consistency=strength), errors
 
 
@@ -198,6 +209,11 @@ class _Reduced:
     optics: Optics
     truth: Image
     valid: Mask
+
+    @property
+    def grid(self) -> GridMap:
+        """Of the reduced pair."""
+        return self.scene.grid
 
     def fit(self, method: str) -> classical.Model:
         """A classical method fitted there."""
