@@ -39,7 +39,6 @@ def segment_wound(
             "--weights",
             metavar="NAME|FILE",
             help="Network to use; by default the one installed.",
-            allow_from_autoenv=False,  # RESATTN_WEIGHTS is the folder of the user's own weights
         ),
     ] = "",
     threshold: Annotated[

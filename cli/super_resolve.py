@@ -46,7 +46,6 @@ def super_resolve(
             "--weights",
             metavar="NAME|FILE",
             help="One set of weights for every scale.",
-            allow_from_autoenv=False,  # RESATTN_WEIGHTS is the folder of the user's own weights
         ),
     ] = "",
     ensemble: Annotated[

@@ -116,7 +116,7 @@ class Shelf:
         except OSError as error:
             raise OutputError(
                 f"cannot write weights to {self.folder}: {error}",
-                "free space there, or set RESATTN_WEIGHTS to another folder",
+                "free space there, or set RESATTN_HOME to another folder",
             ) from error
         return self.folder / entry.file
 
@@ -127,8 +127,8 @@ def packaged() -> Shelf:
 
 
 def personal() -> Shelf:
-    """The user's weights: ``$RESATTN_WEIGHTS``, else the user's data folder."""
-    folder = os.environ.get("RESATTN_WEIGHTS")
+    """The user's weights: ``$RESATTN_HOME``, else the user's data folder."""
+    folder = os.environ.get("RESATTN_HOME")
     return Shelf(Path(folder) if folder else platformdirs.user_data_path("resattn") / "weights")
 
 

@@ -37,7 +37,7 @@ def shelf(tmp_path_factory):
 @pytest.fixture
 def enlarge(resattn, shelf, monkeypatch):
     """`enlarge(input, "-o", out, …)` runs the verb with the model `tiny`."""
-    monkeypatch.setenv("RESATTN_WEIGHTS", str(shelf))
+    monkeypatch.setenv("RESATTN_HOME", str(shelf))
     return lambda *arguments: resattn("super-resolve", "--model", "tiny", *arguments)
 
 

@@ -15,7 +15,7 @@ CONFIG = GatedSrConfig(scale=2, dim=4, blocks=1)
 @pytest.fixture
 def store(tmp_path, monkeypatch):
     """A store with one set of weights called toy."""
-    monkeypatch.setenv("RESATTN_WEIGHTS", str(tmp_path / "store"))
+    monkeypatch.setenv("RESATTN_HOME", str(tmp_path / "store"))
     origin = Origin(
         "toy", "super-resolve", "gated-sr", CONFIG.to_dict(), "noise", "CC0-1.0", "CC-BY-NC-4.0",
         "none", {"psnr_y": 20.0},

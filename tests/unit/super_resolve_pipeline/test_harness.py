@@ -44,7 +44,7 @@ def test_every_bar_belongs_to_a_table_that_is_printed():
 
 
 def test_images_are_paired_and_interpolation_is_scored(tmp_path, monkeypatch, copying):
-    monkeypatch.setenv("RESATTN_WEIGHTS", str(tmp_path / "none"))
+    monkeypatch.setenv("RESATTN_HOME", str(tmp_path / "none"))
     random = np.random.default_rng(0)
     low = random.integers(0, 256, (1, 8, 9), np.uint8)
     truth = low.repeat(4, -1).repeat(4, -2)

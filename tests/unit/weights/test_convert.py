@@ -77,7 +77,7 @@ def test_every_released_name_has_one_of_ours():
 
 
 def test_a_checkpoint_is_converted(tmp_path, monkeypatch):
-    monkeypatch.setenv("RESATTN_WEIGHTS", str(tmp_path / "shelf"))
+    monkeypatch.setenv("RESATTN_HOME", str(tmp_path / "shelf"))
     model, theirs = official()
     torch.save({"params": theirs, "step": 5}, tmp_path / "c.pth")
     entry, data = convert.convert(tmp_path / "c.pth", "mine")

@@ -31,7 +31,7 @@ ORIGIN = Origin(
 @pytest.fixture(autouse=True)
 def shelf(tmp_path, monkeypatch):
     """An empty shelf of the user's own."""
-    monkeypatch.setenv("RESATTN_WEIGHTS", str(tmp_path / "shelf"))
+    monkeypatch.setenv("RESATTN_HOME", str(tmp_path / "shelf"))
     return Shelf(tmp_path / "shelf")
 
 
