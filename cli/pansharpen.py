@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -25,6 +25,105 @@ if TYPE_CHECKING:
 app = verb_app()
 
 
+@dataclass(frozen=True, slots=True)
+class PansharpenOptions:
+    """What `pansharpen` alone takes; the fields are those of `PansharpenConfig`."""
+
+    method: Annotated[
+        str,
+        option(
+            "--method",
+            metavar="NAME",
+            help="auto, lambda-pnn, mtf-glp-reg, mtf-glp-hpm, mtf-glp-fs, mtf-glp, gsa, bdsd, "
+            "brovey or exp.",
+        ),
+    ] = "auto"
+    sensor: Annotated[
+        str,
+        option(
+            "--sensor",
+            metavar="NAME",
+            help="Sensor whose MTF gains are used; see docs/pansharpen.md.",
+        ),
+    ] = "default"
+    mtf: Annotated[
+        str,
+        option(
+            "--mtf",
+            metavar="GAINS",
+            help="Nyquist gains instead, MS bands then PAN: .34,.32,.30,.22;.15",
+        ),
+    ] = ""
+    bands: Annotated[
+        str,
+        option(
+            "--bands", metavar="LIST", help="MS bands to sharpen, counted from 1: 3,2,1 or 2-4."
+        ),
+    ] = ""
+    registration: Annotated[
+        bool, option(help="Measure the residual shift of each band and correct it.")
+    ] = True
+    adapt_steps: Annotated[
+        int,
+        option("--adapt-steps", metavar="N", min=0, help="Most steps of adaptation to the scene."),
+    ] = 80
+    adapt_seconds: Annotated[
+        float,
+        option(
+            "--adapt-seconds",
+            metavar="SECONDS",
+            min=0,
+            help="Most CPU seconds of it; 0: no limit, and the same bytes on every run.",
+        ),
+    ] = 0.0
+    weights: Annotated[
+        Path | None, option("--weights", metavar="FILE", help="Start from weights adapted earlier.")
+    ] = None
+    save_weights: Annotated[
+        bool, option("--save-weights", help="Keep the adapted weights beside the output.")
+    ] = False
+    cog: Annotated[bool, option("--cog", help="Write a Cloud-Optimized GeoTIFF.")] = False
+    preview: Annotated[
+        bool, option("--preview", help="Write a before/after PNG beside the output.")
+    ] = False
+    metrics: Annotated[
+        bool, option(help="Measure full-resolution quality; against --reference if given.")
+    ] = True
+    baselines: Annotated[
+        str,
+        option(
+            "--baselines", metavar="NAMES", help="Methods to measure beside it: exp,brovey,gsa."
+        ),
+    ] = ""
+    wald: Annotated[
+        bool, option("--wald", help="Also run the reduced-resolution protocol of Wald.")
+    ] = False
+
+
+@dataclass(frozen=True, slots=True)
+class SceneOptions:
+    """Which files form a scene when folders are walked."""
+
+    pan_pattern: Annotated[
+        str,
+        option(
+            "--pan-pattern",
+            metavar="REGEX",
+            help="What PAN names in folders contain: pan or B8.",
+            show_default=False,
+        ),
+    ] = ""
+    ms_pattern: Annotated[
+        str,
+        option(
+            "--ms-pattern",
+            metavar="REGEX",
+            help="What MS or band names in folders contain: ms, mul, xs, B2-B7.",
+            show_default=False,
+        ),
+    ] = ""
+
+
 @app.command()
 @flatten
 def pansharpen(
@@ -36,94 +135,8 @@ def pansharpen(
             show_default=False,
         ),
     ],
-    *,
-    method: Annotated[
-        str,
-        option(
-            "--method",
-            metavar="NAME",
-            help="auto, lambda-pnn, mtf-glp-reg, mtf-glp-hpm, mtf-glp-fs, mtf-glp, gsa, bdsd, "
-            "brovey or exp.",
-        ),
-    ] = "auto",
-    sensor: Annotated[
-        str,
-        option(
-            "--sensor",
-            metavar="NAME",
-            help="Sensor whose MTF gains are used; see docs/pansharpen.md.",
-        ),
-    ] = "default",
-    mtf: Annotated[
-        str,
-        option(
-            "--mtf",
-            metavar="GAINS",
-            help="Nyquist gains instead, MS bands then PAN: .34,.32,.30,.22;.15",
-        ),
-    ] = "",
-    bands: Annotated[
-        str,
-        option(
-            "--bands", metavar="LIST", help="MS bands to sharpen, counted from 1: 3,2,1 or 2-4."
-        ),
-    ] = "",
-    registration: Annotated[
-        bool, option(help="Measure the residual shift of each band and correct it.")
-    ] = True,
-    adapt_steps: Annotated[
-        int,
-        option("--adapt-steps", metavar="N", min=0, help="Most steps of adaptation to the scene."),
-    ] = 80,
-    adapt_seconds: Annotated[
-        float,
-        option(
-            "--adapt-seconds",
-            metavar="SECONDS",
-            min=0,
-            help="Most CPU seconds of it; 0: no limit, and the same bytes on every run.",
-        ),
-    ] = 0.0,
-    weights: Annotated[
-        Path | None, option("--weights", metavar="FILE", help="Start from weights adapted earlier.")
-    ] = None,
-    save_weights: Annotated[
-        bool, option("--save-weights", help="Keep the adapted weights beside the output.")
-    ] = False,
-    cog: Annotated[bool, option("--cog", help="Write a Cloud-Optimized GeoTIFF.")] = False,
-    preview: Annotated[
-        bool, option("--preview", help="Write a before/after PNG beside the output.")
-    ] = False,
-    metrics: Annotated[
-        bool, option(help="Measure full-resolution quality; against --reference if given.")
-    ] = True,
-    baselines: Annotated[
-        str,
-        option(
-            "--baselines", metavar="NAMES", help="Methods to measure beside it: exp,brovey,gsa."
-        ),
-    ] = "",
-    wald: Annotated[
-        bool, option("--wald", help="Also run the reduced-resolution protocol of Wald.")
-    ] = False,
-    pan_pattern: Annotated[
-        str,
-        option(
-            "--pan-pattern",
-            metavar="REGEX",
-            help="What PAN names in folders contain: pan or B8.",
-            show_default=False,
-        ),
-    ] = "",
-    ms_pattern: Annotated[
-        str,
-        option(
-            "--ms-pattern",
-            metavar="REGEX",
-            help="What MS or band names in folders contain: ms, mul, xs, B2-B7.",
-            show_default=False,
-        ),
-    ] = "",
+    own: PansharpenOptions,
+    scenes: SceneOptions,
     files: FileOptions,
     compute: ComputeOptions,
     quality: QualityOptions,
@@ -143,24 +156,7 @@ def pansharpen(
         from resattn.pipelines import pansharpen as pipeline
         from resattn.pipelines.pansharpen_config import PansharpenConfig
 
-        config = PansharpenConfig(
-            method=method,
-            sensor=sensor,
-            mtf=mtf,
-            bands=bands,
-            registration=registration,
-            adapt_steps=adapt_steps,
-            adapt_seconds=adapt_seconds,
-            weights=weights,
-            save_weights=save_weights,
-            cog=cog,
-            preview=preview,
-            metrics=metrics,
-            baselines=baselines,
-            wald=wald,
-            overwrite=files.overwrite,
-            **asdict(compute),
-        )
+        config = PansharpenConfig(**asdict(own), **asdict(compute), overwrite=files.overwrite)
         plan = pipeline.plan(
             inputs,
             files.out,
@@ -168,8 +164,7 @@ def pansharpen(
             recursive=files.recursive,
             overwrite=files.overwrite,
             skip_existing=files.skip_existing,
-            pan_pattern=pan_pattern,
-            ms_pattern=ms_pattern,
+            **asdict(scenes),
         )
         return plan, pipeline.work(config), asdict(config)
 
