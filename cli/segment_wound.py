@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -24,15 +24,10 @@ if TYPE_CHECKING:
 app = verb_app()
 
 
-@app.command(name="segment-wound")
-@flatten
-def segment_wound(
-    ctx: typer.Context,
-    inputs: Annotated[
-        list[str],
-        typer.Argument(help="Photographs: files, folders, globs, @list or -.", show_default=False),
-    ],
-    *,
+@dataclass(frozen=True, slots=True)
+class SegmentWoundOptions:
+    """What the verb alone takes; the fields are those of `SegmentWoundConfig`."""
+
     weights: Annotated[
         str,
         option(
@@ -40,7 +35,7 @@ def segment_wound(
             metavar="NAME|FILE",
             help="Network to use; by default the one installed.",
         ),
-    ] = "",
+    ] = ""
     threshold: Annotated[
         float,
         option(
@@ -48,14 +43,14 @@ def segment_wound(
             metavar="P",
             help="Least probability of a wound; 0 takes the one set with the weights.",
         ),
-    ] = 0.0,
+    ] = 0.0
     tta: Annotated[
         bool, option("--tta", help="Average over eight turns: better, eight times the work.")
-    ] = False,
-    fast: Annotated[bool, option("--fast", help="See photographs smaller, and only once.")] = False,
+    ] = False
+    fast: Annotated[bool, option("--fast", help="See photographs smaller, and only once.")] = False
     refine: Annotated[
         bool, option(help="Look a second time, closer, at what the first look suspects.")
-    ] = True,
+    ] = True
     marker_mm: Annotated[
         float,
         option(
@@ -63,21 +58,19 @@ def segment_wound(
             metavar="MM",
             help="Side of the black square of a printed ArUco marker (4×4, 50): areas in cm².",
         ),
-    ] = 0.0,
+    ] = 0.0
     px_per_mm: Annotated[
         float,
         option("--px-per-mm", metavar="N", help="Known scale of photographs taken squarely: cm²."),
-    ] = 0.0,
-    overlay: Annotated[bool, option(help="Write the photograph with the outline drawn in.")] = True,
-    probability: Annotated[
-        bool, option("--probability", help="Write the probability map.")
-    ] = False,
+    ] = 0.0
+    overlay: Annotated[bool, option(help="Write the photograph with the outline drawn in.")] = True
+    probability: Annotated[bool, option("--probability", help="Write the probability map.")] = False
     follow_up: Annotated[
         bool,
         option(
             "--follow-up", help="A folder is one wound over time: a table and a plot of its area."
         ),
-    ] = False,
+    ] = False
     max_pixels: Annotated[
         int,
         option(
@@ -86,7 +79,18 @@ def segment_wound(
             min=0,
             help="Most pixels a photograph may claim; 0 takes the limit of its format.",
         ),
-    ] = 0,
+    ] = 0
+
+
+@app.command(name="segment-wound")
+@flatten
+def segment_wound(
+    ctx: typer.Context,
+    inputs: Annotated[
+        list[str],
+        typer.Argument(help="Photographs: files, folders, globs, @list or -.", show_default=False),
+    ],
+    own: SegmentWoundOptions,
     files: FileOptions,
     compute: ComputeOptions,
     quality: QualityOptions,
@@ -107,19 +111,7 @@ def segment_wound(
         from resattn.pipelines import segment_wound as pipeline
 
         config = pipeline.SegmentWoundConfig(
-            weights=weights,
-            threshold=threshold,
-            tta=tta,
-            fast=fast,
-            refine=refine,
-            marker_mm=marker_mm,
-            px_per_mm=px_per_mm,
-            overlay=overlay,
-            probability=probability,
-            follow_up=follow_up,
-            max_pixels=max_pixels,
-            overwrite=files.overwrite,
-            **asdict(compute),
+            **asdict(own), **asdict(compute), overwrite=files.overwrite
         )
         plan = pipeline.plan(
             inputs,
@@ -128,7 +120,7 @@ def segment_wound(
             recursive=files.recursive,
             overwrite=files.overwrite,
             skip_existing=files.skip_existing,
-            follow_up=follow_up,
+            follow_up=own.follow_up,
         )
         return plan, pipeline.work(config), asdict(config)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -24,6 +24,51 @@ if TYPE_CHECKING:
 app = verb_app()
 
 
+@dataclass(frozen=True, slots=True)
+class SuperResolveOptions:
+    """What the verb alone takes; the fields are those of `SuperResolveConfig`."""
+
+    scale: Annotated[
+        float, option("--scale", "-s", metavar="FACTOR", help="Enlargement, any from 1 to 8.")
+    ] = 4.0
+    model: Annotated[str, option("--model", metavar="NAME", help="fast or quality.")] = "fast"
+    weights: Annotated[
+        str,
+        option(
+            "--weights",
+            metavar="NAME|FILE",
+            help="One set of weights for every scale.",
+        ),
+    ] = ""
+    ensemble: Annotated[
+        bool, option("--ensemble", help="Average over eight turns: better, eight times the work.")
+    ] = False
+    range: Annotated[
+        str,
+        option(
+            "--range",
+            metavar="RANGE",
+            help="Values from black to white: auto, type, measured, 11bit or 0,10000.",
+        ),
+    ] = "auto"
+    preview: Annotated[
+        bool, option("--preview", help="Write a bicubic/network PNG beside the output.")
+    ] = False
+    cog: Annotated[bool, option("--cog", help="Write rasters as Cloud-Optimized GeoTIFF.")] = False
+    keep_location: Annotated[
+        bool, option("--keep-location", help="Keep the place in a photograph's metadata.")
+    ] = False
+    max_pixels: Annotated[
+        int,
+        option(
+            "--max-pixels",
+            metavar="N",
+            min=0,
+            help="Most pixels an input may claim; 0 takes the limit of its format.",
+        ),
+    ] = 0
+
+
 @app.command(name="super-resolve")
 @flatten
 def super_resolve(
@@ -35,46 +80,7 @@ def super_resolve(
             show_default=False,
         ),
     ],
-    *,
-    scale: Annotated[
-        float, option("--scale", "-s", metavar="FACTOR", help="Enlargement, any from 1 to 8.")
-    ] = 4.0,
-    model: Annotated[str, option("--model", metavar="NAME", help="fast or quality.")] = "fast",
-    weights: Annotated[
-        str,
-        option(
-            "--weights",
-            metavar="NAME|FILE",
-            help="One set of weights for every scale.",
-        ),
-    ] = "",
-    ensemble: Annotated[
-        bool, option("--ensemble", help="Average over eight turns: better, eight times the work.")
-    ] = False,
-    range: Annotated[
-        str,
-        option(
-            "--range",
-            metavar="RANGE",
-            help="Values from black to white: auto, type, measured, 11bit or 0,10000.",
-        ),
-    ] = "auto",
-    preview: Annotated[
-        bool, option("--preview", help="Write a bicubic/network PNG beside the output.")
-    ] = False,
-    cog: Annotated[bool, option("--cog", help="Write rasters as Cloud-Optimized GeoTIFF.")] = False,
-    keep_location: Annotated[
-        bool, option("--keep-location", help="Keep the place in a photograph's metadata.")
-    ] = False,
-    max_pixels: Annotated[
-        int,
-        option(
-            "--max-pixels",
-            metavar="N",
-            min=0,
-            help="Most pixels an input may claim; 0 takes the limit of its format.",
-        ),
-    ] = 0,
+    own: SuperResolveOptions,
     files: FileOptions,
     compute: ComputeOptions,
     quality: QualityOptions,
@@ -94,22 +100,12 @@ def super_resolve(
         from resattn.pipelines import super_resolve as pipeline
 
         config = pipeline.SuperResolveConfig(
-            scale=scale,
-            model=model,
-            weights=weights,
-            ensemble=ensemble,
-            range=range,
-            preview=preview,
-            cog=cog,
-            keep_location=keep_location,
-            max_pixels=max_pixels,
-            overwrite=files.overwrite,
-            **asdict(compute),
+            **asdict(own), **asdict(compute), overwrite=files.overwrite
         )
         plan = pipeline.plan(
             inputs,
             files.out,
-            scale=scale,
+            scale=own.scale,
             include=files.include,
             recursive=files.recursive,
             overwrite=files.overwrite,
