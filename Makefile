@@ -14,7 +14,7 @@ help: ## list the targets
 
 demo: $(VENV)/.runtime ## install, sharpen a Landsat pair, print its metrics
 	$(BIN)/resattn pansharpen resattn/demo/landsat8_pan.tif resattn/demo/landsat8_ms.tif \
-	  --out $(OUT)/landsat8.tif --preview --report $(OUT)/report.json --overwrite
+	  --out $(OUT)/landsat8.tif --preview --baselines exp,brovey --report $(OUT)/report.json --overwrite
 	@echo "look at $(OUT)/landsat8.preview.png and $(OUT)/report.json"
 
 test: $(VENV)/.dev ## install and run the fast test suite
