@@ -25,6 +25,8 @@ class Result:
         warnings: Sentences worth a user's attention.
         seconds: Wall time of the item.
         error: ``error[CODE] message`` of a failed item.
+        inputs: Files read, in the order of the pipeline.
+        reference: What the main output was compared with.
     """
 
     name: str
@@ -36,6 +38,8 @@ class Result:
     warnings: tuple[str, ...] = ()
     seconds: float = 0.0
     error: str = ""
+    inputs: tuple[Path, ...] = ()
+    reference: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

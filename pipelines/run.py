@@ -28,12 +28,17 @@ def execute(plan: Plan, work: Work, progress: Progress) -> Iterator[Result]:
     for folder in sorted({item.output.parent for item in plan.items}):
         remove_stale(folder)
     for item in plan.skipped:
-        yield Result(item.name, "skipped", (item.output,))
+        yield Result(item.name, "skipped", (item.output,), inputs=item.inputs)
     with progress.items(len(plan.items)):
         for item in plan.items:
             started = time.perf_counter()
             result = _attempt(item, work, progress)
-            yield replace(result, seconds=round(time.perf_counter() - started, 3))
+            yield replace(
+                result,
+                inputs=item.inputs,
+                reference=item.reference,
+                seconds=round(time.perf_counter() - started, 3),
+            )
             progress.item_done()
 
 

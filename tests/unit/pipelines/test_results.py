@@ -60,6 +60,7 @@ def test_one_bad_item_never_stops_the_others():
     assert done[1].error == "error[E301] bad: it is empty — send it again"
     assert "E999" in done[2].error
     assert "E501" in done[3].error
+    assert done[1].inputs == (Path("bad"),)
 
 
 @pytest.mark.parametrize("stop", [KeyboardInterrupt, SystemExit])
