@@ -43,7 +43,7 @@ def parse_device(text: str) -> str:
 
 
 def parse_gate(text: str) -> str:
-    """The text itself when it reads ``metric=value``.
+    """The text itself when it reads ``metric=value`` or ``mean.metric=value``.
 
     Raises:
         typer.BadParameter: It does not.
@@ -53,7 +53,7 @@ def parse_gate(text: str) -> str:
         float(value)
     except ValueError:
         name = ""
-    if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+    if not re.fullmatch(r"(mean\.)?[a-z][a-z0-9_]*", name):
         raise typer.BadParameter(f"{text!r} does not read metric=value, for example ergas=3.5")
     return text
 
@@ -170,7 +170,7 @@ class QualityOptions:
         option(
             "--fail-under",
             metavar="METRIC=VALUE",
-            help="Exit 3 when the metric is below.",
+            help="Exit 3 when an item's metric is below; mean.METRIC: when the mean is.",
             callback=parse_gates,
         ),
     ] = field(default_factory=list)
@@ -179,7 +179,7 @@ class QualityOptions:
         option(
             "--fail-over",
             metavar="METRIC=VALUE",
-            help="Exit 3 when the metric is above.",
+            help="Exit 3 when an item's metric is above; mean.METRIC: when the mean is.",
             callback=parse_gates,
         ),
     ] = field(default_factory=list)

@@ -6,7 +6,6 @@ import csv
 import io
 import json
 import math
-import statistics
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -16,6 +15,7 @@ from typing import Any, Final
 
 from resattn.errors import UserError
 from resattn.pipelines.result import Result
+from resattn.pipelines.summary import summary
 from resattn.version import __version__
 
 SCHEMA: Final = 1
@@ -92,26 +92,6 @@ def to_csv(results: Sequence[Result]) -> str:
         values = [result.metrics.get(name, "") for name in metrics]
         writer.writerow([result.name, result.status, output, result.seconds, result.error, *values])
     return text.getvalue()
-
-
-def summary(results: Sequence[Result]) -> dict[str, Any]:
-    """Counts by status, and for each metric its mean with a 95 % interval over finished items.
-
-    The interval is the normal one, 1.96 standard errors, given from two items on.
-    """
-    finished = [result for result in results if result.status == "ok"]
-    names = dict.fromkeys(name for result in finished for name in result.metrics)
-    aggregate = {}
-    for name in names:
-        values = [r.metrics[name] for r in finished if name in r.metrics]
-        values = [value for value in values if math.isfinite(value)]
-        if not values:
-            continue
-        mean = statistics.fmean(values)
-        spread = 1.96 * statistics.stdev(values) / len(values) ** 0.5 if len(values) > 1 else None
-        aggregate[name] = {"mean": mean, "ci95": spread, "count": len(values)}
-    counts = {s: sum(r.status == s for r in results) for s in ("ok", "failed", "skipped")}
-    return {"items": counts, "metrics": aggregate}
 
 
 def environment() -> dict[str, str]:

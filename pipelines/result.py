@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 Status = Literal["ok", "failed", "skipped"]
 Scores = Mapping[str, float]
+MEAN: Final = "mean."
+"""Before the metric of a gate: the mean over all items is held against it, not every item."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,38 +47,51 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """A quality bar set on the command line."""
+    """A quality bar set on the command line, for every item or for their mean."""
 
     metric: str
     limit: float
     below_fails: bool
+    of_mean: bool = False
 
     @classmethod
     def parse(cls, text: str, *, below_fails: bool) -> Gate:
-        """The gate of ``metric=value``."""
+        """The gate of ``metric=value`` or ``mean.metric=value``."""
         metric, _, value = text.partition("=")
-        return cls(metric, float(value), below_fails)
+        bare = metric.removeprefix(MEAN)
+        return cls(bare, float(value), below_fails, of_mean=bare != metric)
 
-    def broken_by(self, result: Result) -> str:
-        """Why `result` does not pass, or an empty string.
+    def broken_by(self, finished: Sequence[Result]) -> list[str]:
+        """Why the finished items do not pass, one sentence for each reason."""
+        if not self.of_mean:
+            return [why for r in finished if (why := self._why(r.name, r.metrics))]
+        rows = [result.metrics for result in finished]
+        # An item without the metric takes it from the mean of all, or it would be left out unseen.
+        shared = set(rows[0]).intersection(*rows) if rows else set()
+        means = {name: statistics.fmean(row[name] for row in rows) for name in sorted(shared)}
+        why = self._why(f"mean of {len(rows)}", means) if rows else ""
+        return [why] if why else []
+
+    def _why(self, what: str, scores: Scores) -> str:
+        """Why these scores do not pass, or an empty string.
 
         A metric that was not measured does not pass: a gate that cannot see must not wave through.
         """
-        value = result.metrics.get(self.metric)
+        value = scores.get(self.metric)
         sign = "<" if self.below_fails else ">"
         if value is None:
-            known = ", ".join(result.metrics) or "none"
-            return f"{result.name}: {self.metric} was not measured (measured: {known})"
+            known = ", ".join(scores) or "none"
+            return f"{what}: {self.metric} was not measured (measured: {known})"
         # Written so that NaN, which compares false with everything, fails.
         passed = value >= self.limit if self.below_fails else value <= self.limit
-        return "" if passed else f"{result.name}: {self.metric} {value:.6g} {sign} {self.limit:g}"
+        return "" if passed else f"{what}: {self.metric} {value:.6g} {sign} {self.limit:g}"
 
 
 def broken_gates(
     results: Sequence[Result], fail_under: Sequence[str], fail_over: Sequence[str]
 ) -> list[str]:
-    """One sentence for every gate and finished item that do not agree."""
+    """One sentence for every gate and finished item, or mean, that do not agree."""
     gates = [Gate.parse(text, below_fails=True) for text in fail_under]
     gates += [Gate.parse(text, below_fails=False) for text in fail_over]
     finished = [result for result in results if result.status == "ok"]
-    return [why for gate in gates for result in finished if (why := gate.broken_by(result))]
+    return [why for gate in gates for why in gate.broken_by(finished)]

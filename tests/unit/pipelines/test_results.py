@@ -16,6 +16,7 @@ from resattn.pipelines.plan import Item, Plan
 from resattn.pipelines.progress import Progress
 from resattn.pipelines.result import Result, broken_gates
 from resattn.pipelines.run import execute
+from resattn.pipelines.summary import summary
 
 
 def result(name: str = "a", **metrics: float) -> Result:
@@ -34,6 +35,25 @@ def result(name: str = "a", **metrics: float) -> Result:
 )
 def test_gates(value, under, over, broken):
     assert len(broken_gates([result(ergas=value)], under, over)) == broken
+
+
+@pytest.mark.parametrize(
+    ("values", "under", "broken"),
+    [
+        ([1.0, 5.0], "mean.q=3", 0),
+        ([1.0, 4.9], "mean.q=3", 1),
+        ([1.0, math.nan], "mean.q=0", 1),
+        ([1.0], "mean.sam=0", 1),
+        ([], "mean.q=9", 0),
+    ],
+)
+def test_a_gate_on_the_mean(values, under, broken):
+    assert len(broken_gates([result(q=value) for value in values], [under], [])) == broken
+
+
+def test_a_mean_that_would_leave_an_item_out_does_not_pass():
+    (why,) = broken_gates([result(q=9.0), result("b", s=1.0)], ["mean.q=3"], [])
+    assert "was not measured" in why
 
 
 def test_failed_items_do_not_count_against_gates():
@@ -82,8 +102,7 @@ def test_json_report_is_strict_json_with_a_summary():
     run = report.Run("pansharpen", {"method": "gsa"}, [result(q=1.0), result("b", q=3.0)], ["g"])
     document = json.loads(report.to_json(run), parse_constant=pytest.fail)
     assert document["summary"]["metrics"]["q"]["mean"] == 2.0
-    # 1.96 · s/√n with s = √2, n = 2
-    assert document["summary"]["metrics"]["q"]["ci95"] == pytest.approx(1.96)
+    assert document["summary"]["metrics"]["q"]["ci95"] == [1.0, 3.0]
     assert document["config"] == {"method": "gsa"}
     assert document["gates_not_met"] == ["g"]
 
@@ -106,3 +125,14 @@ def test_csv_has_one_row_per_item_and_every_metric():
 def test_report_names_without_a_known_suffix_are_refused_early():
     with pytest.raises(UserError, match=r"\.xml"):
         report.check_paths([Path("r.xml")])
+
+
+def test_the_summary_compares_with_a_baseline_item_by_item():
+    def one(name, ours, theirs):
+        return Result(name, "ok", (), {"sam": ours}, {"exp": {"sam": theirs}})
+
+    found = summary([one("a", 1.0, 3.0), one("b", 5.0, 4.0), one("c", math.inf, 2.0)])
+    assert found["metrics"]["sam"]["not_finite"] == 1
+    assert found["baselines"]["exp"]["sam"]["mean"] == 3.0
+    assert found["baselines"]["exp"]["sam"]["lead"] == -0.5
+    assert found["baselines"]["exp"]["sam"]["better_in"] == 0.5  # lower is better
