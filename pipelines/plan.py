@@ -6,6 +6,7 @@ map to one output, an output that exists or is an input, references that match n
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -13,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from resattn.errors import UserError
-from resattn.pipelines.sources import absolute, gather
+from resattn.pipelines.sources import Source, absolute, gather
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,11 @@ class Item:
     output: Path
     reference: Path | None = None
 
+    @property
+    def writes(self) -> bool:
+        """Whether a file is made; an item that is only measured names its input as output."""
+        return self.output not in self.inputs
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -47,7 +53,7 @@ class Plan:
         for item in self.items:
             lines += [f"read\t{path}" for path in item.inputs]
             lines += [f"compare\t{item.reference}"] if item.reference else []
-            lines.append(f"write\t{item.output}")
+            lines += [f"write\t{item.output}"] if item.writes else []
         lines += [f"skip\t{item.output}" for item in self.skipped]
         lines += [f"unmatched\t{path}" for path in self.unmatched_references]
         return "\n".join([*lines, f"items\t{len(self.items)}"])
@@ -112,7 +118,8 @@ def pair_references(plan: Plan, reference: Path | None, pattern: str = "") -> Pl
     """The plan with each item's reference, found by name and never by position.
 
     A single file serves a single item. In a folder a reference belongs to the item whose key is
-    equal; the key is the file's stem up to its first dot, or the first group of `pattern`.
+    equal; the key is the file's stem up to its first dot, or the first group of `pattern`. Equal
+    keys in several sub-folders belong to the items of the same sub-folders.
 
     Raises:
         UserError: The reference does not exist, a key is ambiguous, or nothing matches.
@@ -129,9 +136,13 @@ def pair_references(plan: Plan, reference: Path | None, pattern: str = "") -> Pl
             )
         return replace(plan, items=tuple(replace(i, reference=reference) for i in plan.items))
     key = _key_function(pattern)
-    table = _by_key([source.path for source in gather([str(reference)])], key)
+    table = _by_place(gather([str(reference)]), key)
+    places = [(Path(item.name).parent.as_posix(), _item_key(item, key)) for item in plan.items]
+    found = [table.pop(place, None) for place in places]
+    lone = _by_key(table)
+    found = [path or _take(lone, name) for path, (_, name) in zip(found, places, strict=True)]
     items = tuple(
-        replace(item, reference=table.pop(_item_key(item, key), None)) for item in plan.items
+        replace(item, reference=path) for item, path in zip(plan.items, found, strict=True)
     )
     if plan.items and not any(item.reference for item in items):
         raise UserError(
@@ -139,7 +150,7 @@ def pair_references(plan: Plan, reference: Path | None, pattern: str = "") -> Pl
             "use --pair with a regular expression whose first group is the common part",
             code="E206",
         )
-    return replace(plan, items=items, unmatched_references=tuple(table.values()))
+    return replace(plan, items=items, unmatched_references=tuple(itertools.chain(*lone.values())))
 
 
 def _key_function(pattern: str) -> Callable[[str], str]:
@@ -165,16 +176,40 @@ def _item_key(item: Item, key: Callable[[str], str]) -> str:
     return key(Path(item.name).name) or key(item.inputs[0].name)
 
 
-def _by_key(paths: Sequence[Path], key: Callable[[str], str]) -> dict[str, Path]:
-    table: dict[str, Path] = {}
-    for path in paths:
-        name = key(path.name)
-        if name and name in table:
+_Place = tuple[str, str]
+"""Sub-folder and key of a reference."""
+
+
+def _by_place(sources: Sequence[Source], key: Callable[[str], str]) -> dict[_Place, Path]:
+    table: dict[_Place, Path] = {}
+    for source in sources:
+        path, name = source.path, key(source.path.name)
+        place = (path.relative_to(source.root).parent.as_posix(), name)
+        if name and place in table:
             raise UserError(
-                f"{table[name]} and {path} are both references for {name!r}",
+                f"{table[place]} and {path} are both references for {name!r}",
                 "make the names unique or use --pair",
                 code="E206",
             )
         if name:
-            table[name] = path
+            table[place] = path
     return table
+
+
+def _by_key(table: dict[_Place, Path]) -> dict[str, list[Path]]:
+    found: dict[str, list[Path]] = {}
+    for (_, name), path in table.items():
+        found.setdefault(name, []).append(path)
+    return found
+
+
+def _take(lone: dict[str, list[Path]], name: str) -> Path | None:
+    """The one reference of that key in whatever sub-folder, once."""
+    paths = lone.get(name, [])
+    if len(paths) > 1:
+        raise UserError(
+            f"{paths[0]} and {paths[1]} are both references for {name!r}",
+            "give both sides the same sub-folders or use --pair",
+            code="E206",
+        )
+    return paths.pop() if paths else None

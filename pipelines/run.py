@@ -25,7 +25,7 @@ def execute(plan: Plan, work: Work, progress: Progress) -> Iterator[Result]:
     defect of ours, with its traceback in the log. KeyboardInterrupt and SIGTERM pass through: the
     writers remove their temporary files on the way. Those of runs that were killed go first.
     """
-    for folder in sorted({item.output.parent for item in plan.items}):
+    for folder in sorted({item.output.parent for item in plan.items if item.writes}):
         remove_stale(folder)
     for item in plan.skipped:
         yield Result(item.name, "skipped", (item.output,), inputs=item.inputs)

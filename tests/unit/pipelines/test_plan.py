@@ -112,6 +112,34 @@ def test_two_references_with_one_key_are_refused(tmp_path):
         pair_references(plan, tmp_path / "ref")
 
 
+@pytest.mark.parametrize("folder", ["a", ""])
+def test_equal_names_in_sub_folders_go_by_the_sub_folder(tmp_path, folder):
+    names = [f"{folder}/x" if folder else "x", "b/x"]
+    plan = Plan(tuple(Item(n, (tmp_path / "in" / n,), tmp_path / n) for n in names))
+    for name in names:
+        path = tmp_path / "ref" / f"{name}.tif"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    paired = pair_references(plan, tmp_path / "ref")
+    assert [i.reference for i in paired.items] == [tmp_path / "ref" / f"{n}.tif" for n in names]
+
+
+def test_a_name_that_two_other_sub_folders_have_is_refused(tmp_path):
+    for name in ("a/x", "b/x"):
+        path = tmp_path / "ref" / f"{name}.tif"
+        path.parent.mkdir(parents=True)
+        path.touch()
+    with pytest.raises(UserError, match="both references for 'x'"):
+        pair_references(Plan((item(tmp_path, "x"),)), tmp_path / "ref")
+
+
+def test_a_flat_folder_serves_items_in_sub_folders(tmp_path):
+    (tmp_path / "ref").mkdir()
+    (tmp_path / "ref" / "x.tif").touch()
+    plan = Plan((Item("a/x", (tmp_path / "a" / "x.tif",), tmp_path / "o"),))
+    assert pair_references(plan, tmp_path / "ref").items[0].reference is not None
+
+
 def test_the_description_lists_every_read_and_write(tmp_path):
     plan = check([item(tmp_path, "a")])
     assert plan.describe().splitlines() == [
