@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,16 +39,7 @@ class ImageSet:
         Raises:
             UserError: There is no such fold, or a side would be empty.
         """
-        if not 0 <= fold < folds:
-            raise UserError(f"there is no fold {fold} of {folds}", "count folds from 0")
-        order = sorted(set(self.sources), key=lambda name: hashlib.sha256(name.encode()).digest())
-        held = set(order[fold * len(order) // folds : (fold + 1) * len(order) // folds])
-        inside = torch.tensor([source in held for source in self.sources])
-        if not bool(inside.any()) or bool(inside.all()):
-            raise UserError(
-                f"{len(order)} photographs do not fill {folds} folds",
-                "give more images or less folds",
-            )
+        inside = held_out(self.sources, folds, fold)
         return self._only(~inside), self._only(inside)
 
     def save(self, path: Path) -> None:
@@ -89,6 +81,25 @@ class ImageSet:
     def _only(self, chosen: Tensor) -> ImageSet:
         sources = (s for s, keep in zip(self.sources, chosen.tolist(), strict=True) if keep)
         return ImageSet(self.images[chosen], tuple(sources))
+
+
+def held_out(sources: Sequence[str], folds: int, fold: int) -> Tensor:
+    """Which images (N,) of these sources lie in fold `fold`; see `ImageSet.split`.
+
+    Raises:
+        UserError: There is no such fold, or all or no images lie in it.
+    """
+    if not 0 <= fold < folds:
+        raise UserError(f"there is no fold {fold} of {folds}", "count folds from 0")
+    order = sorted(set(sources), key=lambda name: hashlib.sha256(name.encode()).digest())
+    held = set(order[fold * len(order) // folds : (fold + 1) * len(order) // folds])
+    inside = torch.tensor([source in held for source in sources])
+    if not bool(inside.any()) or bool(inside.all()):
+        raise UserError(
+            f"{len(order)} photographs do not fill {folds} folds",
+            "give more images or less folds",
+        )
+    return inside
 
 
 def digest(images: Tensor) -> str:

@@ -1,0 +1,1 @@
+"""Objects in pictures: annotations read, boxes found in windows, judged and written."""

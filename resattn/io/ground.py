@@ -1,0 +1,141 @@
+"""Where the pixels of a raster lie on the ground, and how long a pixel is there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from affine import Affine
+from numpy.typing import NDArray
+from rasterio import warp
+from rasterio.crs import CRS
+from rasterio.errors import CRSError
+
+from resattn.errors import ItemError
+from resattn.io.gdal import GDAL_ERRORS, environment, reason
+from resattn.io.raster import RasterInfo
+
+__all__ = ["CRS", "WGS84", "Ground", "crs_named", "project"]
+
+Points = NDArray[np.float64]
+WGS84 = CRS.from_epsg(4326)
+
+_EARTH_M = 6371008.8  # mean radius, IUGG
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """The grid of a raster: its CRS and the transform from (column, row) of pixel corners."""
+
+    crs: CRS
+    transform: Affine
+
+    @classmethod
+    def of(cls, info: RasterInfo) -> Ground | None:
+        """The ground of a raster that says where it lies by a CRS and a transform."""
+        if info.crs is None or info.transform == Affine.identity():
+            return None
+        return cls(info.crs, info.transform)
+
+    def places(self, pixels: Points) -> Points:
+        """Coordinates (n, 2) in the raster's CRS, east or longitude first, of points (x, y)."""
+        t = self.transform
+        x, y = pixels.T
+        return np.stack([t.a * x + t.b * y + t.c, t.d * x + t.e * y + t.f], axis=1)
+
+    def pixels(self, places: Points, crs: CRS | None = None) -> Points:
+        """Points (n, 2) of the raster as (x, y) for coordinates in `crs`, or in its own.
+
+        Raises:
+            ItemError: E321 if the coordinates cannot be brought into the raster's CRS.
+        """
+        if crs is not None and crs != self.crs:
+            places = project(places, crs, self.crs)
+        inverse = ~self.transform
+        x, y = places.T
+        return np.stack(
+            [
+                inverse.a * x + inverse.b * y + inverse.c,
+                inverse.d * x + inverse.e * y + inverse.f,
+            ],
+            axis=1,
+        )
+
+    def lonlat(self, pixels: Points) -> Points:
+        """WGS84 longitude and latitude (n, 2) in degrees of points (x, y).
+
+        Raises:
+            ItemError: E321 if the CRS has no way to WGS84.
+        """
+        return project(self.places(pixels), self.crs, WGS84)
+
+    def sizes_m(self, boxes: Points) -> Points:
+        """Width and height (n, 2) in metres of boxes (n, 4) of pixels, measured on the ground.
+
+        Each is the distance on a sphere between the middles of opposite edges, so that the
+        stretch of a projection (a factor of 1/cos φ in Web Mercator) does not enter.
+
+        Raises:
+            ItemError: E321 if the CRS has no way to WGS84.
+        """
+        if not len(boxes):
+            return np.zeros((0, 2))
+        left, top, right, bottom = boxes.T
+        x, y = (left + right) / 2, (top + bottom) / 2
+        ends = [(left, y), (right, y), (x, top), (x, bottom)]
+        points = np.radians([self.lonlat(np.stack(end, axis=1)) for end in ends])
+        return np.stack([_distance(points[0], points[1]), _distance(points[2], points[3])], axis=1)
+
+
+def crs_named(name: str, where: str) -> CRS:
+    """The CRS of a name such as ``EPSG:32631`` or ``urn:ogc:def:crs:OGC:1.3:CRS84``.
+
+    Raises:
+        ItemError: E321, for `where`, if there is none.
+    """
+    if "CRS84" in name:
+        return WGS84
+    try:
+        with environment():
+            return CRS.from_user_input(name)
+    except CRSError as error:
+        raise ItemError(
+            f"{where} is {name[:60]!r}, no CRS that is known", "mend it", code="E321"
+        ) from error
+
+
+def project(places: Points, source: CRS, target: CRS) -> Points:
+    """Coordinates (n, 2) of one CRS in another, east or longitude first.
+
+    Raises:
+        ItemError: E321 if there is no way between them, or a point has no image.
+    """
+    if not len(places):
+        return np.zeros((0, 2))
+    try:
+        with environment():
+            xs, ys = warp.transform(source, target, *places.T.tolist())
+    except (*GDAL_ERRORS, CRSError) as error:
+        raise ItemError(
+            f"no way from {source.to_string()[:60]} to {target.to_string()[:60]}: {reason(error)}",
+            "warp the raster to a known CRS",
+            code="E321",
+        ) from error
+    moved = np.stack([xs, ys], axis=1)
+    if not np.isfinite(moved).all():
+        raise ItemError(
+            f"coordinates outside the reach of {target.to_string()[:60]}",
+            "check the georeference",
+            code="E321",
+        )
+    return moved
+
+
+def _distance(first: Points, second: Points) -> NDArray[np.float64]:
+    """Metres between points (n, 2) of longitude and latitude in radians (haversine)."""
+    d_lon, d_lat = (second - first).T
+    chord = (
+        np.sin(d_lat / 2) ** 2 + np.cos(first[:, 1]) * np.cos(second[:, 1]) * np.sin(d_lon / 2) ** 2
+    )
+    arc: NDArray[np.float64] = 2 * _EARTH_M * np.arcsin(np.sqrt(np.minimum(chord, 1.0)))
+    return arc
