@@ -97,10 +97,10 @@ def _typed(value: Any, hint: Any, key: str) -> Any:
 
 
 def _first(value: Any, options: tuple[Any, ...], key: str) -> Any:
+    if value is None and types.NoneType in options:
+        return None
     for option in options:
         if option is types.NoneType:
-            if value is None:
-                return None
             continue
         try:
             return _typed(value, option, key)

@@ -66,20 +66,25 @@ class KeyAttention(Mixer):
 
     Args:
         config: Its settings.
-        bias: A position bias shared with other mixers; its own where it is None.
+        bias: A position bias shared with other mixers and registered by its owner; its own where
+            it is None.
     """
 
     layout = "NHWC"
     family = "keys"
     takes_context = True
     config: KeyConfig
+    bias: PointBias
 
     def __init__(self, config: KeyConfig, bias: PointBias | None = None) -> None:
         super().__init__(config)
         self.q = nn.Linear(config.dim, config.dim)
         self.kv = nn.Linear(config.dim, 2 * config.dim)
         self.proj = nn.Linear(config.dim, config.dim)
-        self.bias = bias or PointBias(config.heads, config.extent, config.unit, config.published)
+        if bias is None:
+            self.bias = PointBias(config.heads, config.extent, config.unit, config.published)
+        else:  # its owner holds it: a state dict must not list shared weights twice
+            self.__dict__["bias"] = bias
 
     def forward(self, x: Tensor, context: Keys | None = None) -> Tensor:
         """`x` (B, H, W, C) attended to the points of `context`.

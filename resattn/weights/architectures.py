@@ -12,6 +12,7 @@ from torch import nn
 from resattn.config import Config, unknown
 from resattn.errors import WeightsError
 from resattn.models.craft import Craft, CraftConfig
+from resattn.models.detector import Detector, DetectorConfig
 from resattn.models.lambda_pnn import LambdaPnn, LambdaPnnConfig
 from resattn.models.super_resolve import GatedSr, GatedSrConfig
 from resattn.models.wound_unet import WoundUNet, WoundUNetConfig
@@ -32,6 +33,7 @@ class Architecture:
 ARCHITECTURES: Mapping[str, Architecture] = MappingProxyType(
     {
         "craft": Architecture(CraftConfig, Craft),
+        "detector": Architecture(DetectorConfig, Detector),
         "lambda-pnn": Architecture(LambdaPnnConfig, LambdaPnn),
         "gated-sr": Architecture(GatedSrConfig, GatedSr),
         "wound-unet": Architecture(WoundUNetConfig, WoundUNet),
