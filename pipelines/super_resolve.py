@@ -22,14 +22,20 @@ from resattn.io.image import SUFFIXES
 from resattn.pipelines import plan as planning
 from resattn.pipelines import provenance
 from resattn.pipelines import super_resolve_quality as quality
+from resattn.pipelines.levels import levels_of, parse_range
 from resattn.pipelines.memory import parse_bytes
+from resattn.pipelines.pictures import (
+    Photo,
+    RasterPicture,
+    bands_in_order,
+    open_picture,
+)
 from resattn.pipelines.plan import Item, Plan
 from resattn.pipelines.progress import Progress
 from resattn.pipelines.result import Result
 from resattn.pipelines.run import Work
 from resattn.pipelines.sources import absolute, gather
 from resattn.pipelines.super_resolve_cells import CellMaker
-from resattn.pipelines.super_resolve_levels import levels_of, parse_range
 from resattn.pipelines.super_resolve_networks import Chosen, choose, use_threads
 from resattn.pipelines.super_resolve_outputs import (
     RASTER_SUFFIXES,
@@ -39,12 +45,6 @@ from resattn.pipelines.super_resolve_outputs import (
     create,
     losses,
     output_suffix,
-)
-from resattn.pipelines.super_resolve_pictures import (
-    Photo,
-    RasterPicture,
-    bands_in_order,
-    open_picture,
 )
 from resattn.pipelines.super_resolve_preview import Glimpse, preview_path, side_by_side
 from resattn.upscale.enlarge import Enlarger

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resattn.fusion.taps import Image
+from resattn.pipelines.pictures import Photo, RasterPicture, bands_in_order
 from resattn.pipelines.pixels import to_dtype
-from resattn.pipelines.super_resolve_pictures import Photo, RasterPicture, bands_in_order
 from resattn.tiling import Window
 from resattn.upscale.enlarge import Enlarger
 from resattn.upscale.fill import filled

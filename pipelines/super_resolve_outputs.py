@@ -19,7 +19,7 @@ from resattn.io.png_writer import PngWriter
 from resattn.io.profile import RasterProfile
 from resattn.io.raster import RasterInfo
 from resattn.io.raster_writer import RasterWriter
-from resattn.pipelines.super_resolve_pictures import (
+from resattn.pipelines.pictures import (
     COLOURS,
     Photo,
     RasterPicture,

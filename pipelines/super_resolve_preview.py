@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from resattn.fusion.taps import Image
 from resattn.io.image import write_image
-from resattn.pipelines.super_resolve_pictures import (
+from resattn.pipelines.pictures import (
     Photo,
     RasterPicture,
     bands_in_order,

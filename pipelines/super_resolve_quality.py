@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from resattn.errors import ItemError
 from resattn.fusion.taps import Image
 from resattn.metrics.luma import luma, ssim_y
-from resattn.pipelines.super_resolve_pictures import (
+from resattn.pipelines.pictures import (
     Photo,
     RasterPicture,
     bands_in_order,

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from resattn.errors import UserError
-from resattn.pipelines.super_resolve_levels import parse_range
+from resattn.pipelines.levels import parse_range
 from resattn.upscale.levels import Levels
 
 

@@ -13,7 +13,7 @@ from rasterio.transform import Affine
 from resattn.errors import ItemError
 from resattn.io.image import encode_image
 from resattn.metrics.luma import psnr_y, ssim_y
-from resattn.pipelines.super_resolve_pictures import open_picture
+from resattn.pipelines.pictures import open_picture
 from resattn.pipelines.super_resolve_quality import check_reference, compare
 from resattn.upscale.levels import Levels
 

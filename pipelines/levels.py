@@ -8,7 +8,7 @@ import re
 import numpy as np
 
 from resattn.errors import UserError
-from resattn.pipelines.super_resolve_pictures import Photo, RasterPicture
+from resattn.pipelines.pictures import Photo, RasterPicture
 from resattn.tiling import Window
 from resattn.upscale.levels import Levels
 
@@ -65,7 +65,7 @@ def _measured(picture: Photo | RasterPicture) -> Levels:
     samples: list[list[np.ndarray[tuple[int], np.dtype[np.float64]]]] = [
         [] for _ in range(picture.count)
     ]
-    for window in _spread(picture.height, picture.width):
+    for window in spread(picture.height, picture.width):
         pixels, valid = picture.read(window), picture.valid(window)
         for band, plane in enumerate(pixels):
             chosen = plane.ravel() if valid is None else plane[valid[band]]
@@ -78,7 +78,7 @@ def _measured(picture: Photo | RasterPicture) -> Levels:
     return Levels.measured(bands)
 
 
-def _spread(height: int, width: int) -> list[Window]:
+def spread(height: int, width: int) -> list[Window]:
     """Windows spread evenly, which cover an image that is no larger than they are together."""
     rows, cols = (
         np.linspace(0, max(length - _SAMPLE_SIDE, 0), min(_SAMPLES, -(-length // _SAMPLE_SIDE)))

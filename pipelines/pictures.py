@@ -163,7 +163,7 @@ def _refuse_unread_kinds(info: RasterInfo) -> None:
     else:
         return
     raise ItemError(
-        f"{info.path.name} holds {what}, which cannot be enlarged as they are", remedy, code="E310"
+        f"{info.path.name} holds {what}, which this command cannot work on", remedy, code="E310"
     )
 
 
