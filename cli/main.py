@@ -18,7 +18,7 @@ from typer.core import TyperGroup
 from resattn.cli.app import LightHelp
 from resattn.cli.exits import Exit
 from resattn.cli.verbs import VERBS
-from resattn.errors import ResattnError
+from resattn.errors import ResattnError, ResourceError, is_out_of_memory
 from resattn.version import __version__
 
 if TYPE_CHECKING:
@@ -104,6 +104,11 @@ def run(argv: list[str] | None = None) -> NoReturn:
     except ResattnError as error:
         report_error(error)
         sys.exit(error.exit_code)
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        report_error(ResourceError(f"out of memory: {error}", "free some memory", code="E501"))
+        sys.exit(Exit.ITEM_FAILED)
     except Terminated:
         typer.echo("terminated: finished outputs are complete, nothing half-written", err=True)
         sys.exit(Exit.TERMINATED)

@@ -16,7 +16,7 @@ import numpy as np
 
 from resattn.fusion.calibration import Calibration, calibrate
 from resattn.fusion.scene import Scene
-from resattn.io.atomic import write_bytes
+from resattn.io.atomic import check_target, make_folder, write_bytes
 from resattn.io.profile import RasterProfile
 from resattn.io.raster_writer import RasterWriter
 from resattn.pipelines import pansharpen_quality as quality
@@ -122,6 +122,8 @@ class Prepared:
 
 def _sharpen(item: Item, progress: Progress, *, config: PansharpenConfig) -> Result:
     pan, *ms = item.inputs
+    make_folder(item.output.parent)
+    check_target(item.output, inputs=item.inputs, overwrite=config.overwrite)
     with open_scene(pan, ms, bands=config.band_numbers()) as files:
         prepared = prepare(files, config)
         choice = choose(config.method, prepared.scene, prepared.calibration, config, progress)
@@ -175,7 +177,6 @@ def finish(
         align=BLOCK,
         largest=1024,
     )
-    item.output.parent.mkdir(parents=True, exist_ok=True)
     windows = [tile.inner for tile in tiles(grid.pan_height, grid.pan_width, size)]
     with (
         RasterWriter(

@@ -57,10 +57,10 @@ def check_paths(paths: Sequence[Path]) -> None:
 
 def write(paths: Sequence[Path], run: Run) -> None:
     """Writes the run to each path, in the form its suffix names, atomically."""
-    from resattn.io.atomic import write_text
+    from resattn.io.atomic import make_folder, write_text
 
     for path in paths:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         text = to_csv(run.results) if path.suffix.lower() == ".csv" else to_json(run)
         write_text(path, text, overwrite=True)
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from resattn.errors import ItemError, ResattnError, ResourceError
+from resattn.errors import ItemError, ResattnError, ResourceError, is_out_of_memory
 from resattn.io.atomic import remove_stale
 from resattn.pipelines.plan import Item, Plan
 from resattn.pipelines.progress import Progress
@@ -48,7 +48,7 @@ def _attempt(item: Item, work: Work, progress: Progress) -> Result:
     except ResattnError as error:
         return _failed(item, error)
     except Exception as error:  # a defect: the rest of the batch must not pay for it
-        if _out_of_memory(error):
+        if is_out_of_memory(error):
             return _failed(
                 item,
                 ResourceError(f"out of memory: {error}", "lower --ram or --tile", code="E501"),
@@ -62,15 +62,6 @@ def _attempt(item: Item, work: Work, progress: Progress) -> Result:
                 code="E999",
             ),
         )
-
-
-def _out_of_memory(error: Exception) -> bool:
-    # torch raises RuntimeError for the CPU allocator and its own class on accelerators.
-    return (
-        isinstance(error, MemoryError)
-        or "can't allocate memory" in str(error)
-        or (type(error).__name__ == "OutOfMemoryError")
-    )
 
 
 def _failed(item: Item, error: ResattnError) -> Result:

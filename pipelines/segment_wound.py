@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from resattn.errors import UserError
+from resattn.io.atomic import check_target, make_folder
 from resattn.io.image import SUFFIXES
 from resattn.pipelines import plan as planning
 from resattn.pipelines import segment_wound_series
@@ -117,6 +118,8 @@ def work(config: SegmentWoundConfig) -> Work:
 
 def _one(item: Item, progress: Progress, *, examiner: Examiner) -> Result:
     del progress  # a photograph takes less than a second
+    make_folder(item.output.parent)
+    check_target(item.output, inputs=item.inputs, overwrite=examiner.config.overwrite)
     examined = photograph(item.inputs[0], examiner)
     finding = examined.finding
     scores = {} if item.reference is None else measure(finding.mask, item.reference)

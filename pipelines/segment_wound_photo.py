@@ -10,8 +10,8 @@ from typing import Final
 import numpy as np
 
 from resattn import device as devices
-from resattn.errors import ItemError, OutputError, WeightsError
-from resattn.io.atomic import write_json
+from resattn.errors import ItemError, WeightsError
+from resattn.io.atomic import make_folder, write_json
 from resattn.io.image import Image, read_image, write_image
 from resattn.io.marker import find_markers
 from resattn.io.sniff import Limits
@@ -104,14 +104,7 @@ def photograph(path: Path, examiner: Examiner) -> Examined:
 def finish(examined: Examined, output: Path, examiner: Examiner) -> tuple[Path, ...]:
     """Writes the mask and its companions beside it; returns their paths, the mask first."""
     config, finding = examiner.config, examined.finding
-    try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(
-            f"cannot make the folder {output.parent}: {error.strerror}",
-            "choose another -o",
-            code="E402",
-        ) from error
+    make_folder(output.parent)
     pictures = {output: finding.mask.astype(np.uint8)[None] * 255}
     if config.overlay:
         pictures[output.with_suffix(".overlay.png")] = overlay(examined.photo, finding.mask)

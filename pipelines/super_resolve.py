@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from resattn.device import Precision
-from resattn.errors import OutputError, UserError
-from resattn.io.atomic import check_target
+from resattn.errors import UserError
+from resattn.io.atomic import check_target, make_folder
 from resattn.io.image import SUFFIXES
 from resattn.pipelines import plan as planning
 from resattn.pipelines import provenance
@@ -271,14 +271,7 @@ def prepare(
 
 
 def _check_before_work(picture: Photo | RasterPicture, item: Item, target: Target) -> None:
-    try:
-        target.path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(
-            f"cannot make the folder {target.path.parent}: {error.strerror}",
-            "choose another -o",
-            code="E402",
-        ) from error
+    make_folder(target.path.parent)
     check_target(target.path, inputs=item.inputs, overwrite=target.overwrite)
     if target.suffix not in RASTER_SUFFIXES:
         check_photo(target, picture)

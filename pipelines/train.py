@@ -10,6 +10,7 @@ from typing import Any
 from resattn.config import Config
 from resattn.device import pick
 from resattn.errors import UserError
+from resattn.io.atomic import write_text
 from resattn.training import runlog
 from resattn.training.config import TrainConfig
 from resattn.training.curve import draw_curve
@@ -117,7 +118,7 @@ def train(
     if not processes.leads:
         return Trained(outcome)
     curve = draw_curve(runlog.read(job.run / LOG), task.metric)
-    (job.run / "curve.svg").write_text(curve, encoding="utf-8")
+    write_text(job.run / "curve.svg", curve, overwrite=True)
     if not outcome.finished:
         return Trained(outcome)
     entry, data = pack(outcome.weights, _origin(job, task, outcome))

@@ -68,3 +68,14 @@ class WeightsError(ResattnError):
     """A weights file is missing, damaged or of another model (E6xx)."""
 
     default_code = "E600"
+
+
+_MEMORY_PHRASES = ("out of memory", "can't allocate memory", "not enough memory")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether numpy (MemoryError) or torch (RuntimeError, its words differ by device) ran out."""
+    text = str(error).lower()
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and any(phrase in text for phrase in _MEMORY_PHRASES)
+    )

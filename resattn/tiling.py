@@ -14,15 +14,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-from resattn.errors import ResourceError
+from resattn.errors import ResourceError, is_out_of_memory
 
 logger = logging.getLogger(__name__)
 
 SPLITS = 4
 """How often one tile is halved after running out of memory before the sweep gives up."""
-
-# What numpy (MemoryError), torch on a CPU and torch on a GPU (RuntimeError) say.
-_MEMORY_PHRASES = ("out of memory", "can't allocate memory", "not enough memory")
 
 
 class Block(Protocol):
@@ -251,8 +248,7 @@ def sweep(
 
 
 def _raise_unless_smaller_may_fit(error: Exception, tile: Tile, parts: list[Tile]) -> None:
-    text = str(error).lower()
-    if not isinstance(error, MemoryError) and not any(phrase in text for phrase in _MEMORY_PHRASES):
+    if not is_out_of_memory(error):
         raise error
     if not parts:
         raise ResourceError(

@@ -5,7 +5,14 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+# Tests work on small images, where a second thread only costs; subprocesses inherit it.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import pytest
+
+from tests.shell import resattn
+
+__all__ = ["resattn"]
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 

@@ -27,7 +27,10 @@ from resattn.io.names import beside, shown
 logger = logging.getLogger(__name__)
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_DENIED = (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOENT, errno.ENOTDIR)
+_DENIED = (
+    *(errno.EROFS, errno.EACCES, errno.EPERM),
+    *(errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP),
+)
 
 
 def check_target(target: Path, *, inputs: Iterable[Path] = (), overwrite: bool = False) -> None:
@@ -42,6 +45,11 @@ def check_target(target: Path, *, inputs: Iterable[Path] = (), overwrite: bool =
         OutputError: E402 if the folder is missing or read-only or the target is a folder, E403 if
             the target is one of the inputs, E404 if it exists and `overwrite` is false.
     """
+    with reporting(target):  # a name may be too long even to ask about
+        _check_target(target, inputs, overwrite)
+
+
+def _check_target(target: Path, inputs: Iterable[Path], overwrite: bool) -> None:
     folder = target.parent
     if not folder.is_dir():
         raise OutputError(f"{shown(folder)} is not a folder", "create it first", code="E402")
@@ -64,6 +72,23 @@ def check_target(target: Path, *, inputs: Iterable[Path] = (), overwrite: bool =
         )
 
 
+def make_folder(folder: Path) -> None:
+    """Make the folder, and those above it, where they are missing.
+
+    Raises:
+        OutputError: E402 if that is not allowed, or a file is in the way; E401 if the disk fails.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        full = error.errno in _FULL
+        raise OutputError(
+            f"cannot make the folder {shown(folder)}: {error.strerror}",
+            "free some space" if full else "choose another folder",
+            code="E401" if full else "E402",
+        ) from error
+
+
 @contextmanager
 def reporting(target: Path) -> Iterator[None]:
     """Turn a failing system call inside the block into an `OutputError` about `target`."""
@@ -74,7 +99,7 @@ def reporting(target: Path) -> Iterator[None]:
         if error.errno in _FULL:
             hint, code = "free some space or choose another disk with -o", "E401"
         elif error.errno in _DENIED:
-            hint, code = "check the folder and its permissions", "E402"
+            hint, code = "check the name, the folder and its permissions", "E402"
         else:
             hint, code = "check the disk", "E401"
         raise OutputError(f"cannot write {shown(target)}: {reason}", hint, code=code) from error

@@ -6,17 +6,17 @@ They are safetensors files, not pickles: reading one cannot run code.
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import safetensors.torch
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from resattn.errors import OutputError, UserError
+from resattn.errors import UserError, WeightsError
+from resattn.io.atomic import write_bytes
 
 OptimizerState = dict[int, dict[str, Tensor]]
 
@@ -48,22 +48,12 @@ def save(checkpoint: Checkpoint, path: Path) -> None:
     """Replaces the checkpoint at `path`; a reader sees the old one or the new one, whole.
 
     Raises:
-        OutputError: If the file cannot be written.
+        OutputError: As `resattn.io.atomic.write_bytes` says.
     """
     facts = {"run": checkpoint.run, "step": checkpoint.step, "spent_s": checkpoint.spent_s}
     facts["finished"] = checkpoint.finished
     data = safetensors.torch.save(_flat(checkpoint), {"checkpoint": json.dumps(facts)})
-    part = path.with_suffix(".part")
-    try:
-        with part.open("wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        part.replace(path)
-    except OSError as error:
-        raise OutputError(
-            f"cannot write the checkpoint {path}: {error}", "free space or choose another --run"
-        ) from error
+    write_bytes(path, data, overwrite=True)
 
 
 def load(path: Path, run: str) -> Checkpoint | None:
@@ -71,16 +61,25 @@ def load(path: Path, run: str) -> Checkpoint | None:
 
     Raises:
         UserError: If it belongs to a run with other settings.
+        WeightsError: If it is damaged (E602).
     """
     if not path.exists():
         return None
     parts: dict[str, dict[str, Tensor]] = {"model": {}, "average": {}, "optimizer": {}}
-    with safe_open(path, framework="pt") as file:
-        facts: dict[str, Any] = json.loads(file.metadata()["checkpoint"])
-        for key in file.keys():  # noqa: SIM118 (not a mapping)
-            part, _, name = key.partition("/")
-            parts[part][name] = file.get_tensor(key)
-    if facts["run"] != run:
+    try:
+        with safe_open(path, framework="pt") as file:
+            facts: dict[str, Any] = json.loads(file.metadata()["checkpoint"])
+            belongs = facts["run"] == run
+            for key in file.keys():  # noqa: SIM118 (not a mapping)
+                part, _, name = key.partition("/")
+                parts[part][name] = file.get_tensor(key)
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise WeightsError(
+            f"the checkpoint {path} is damaged: {error!r}",
+            "remove it to start the run again",
+            code="E602",
+        ) from error
+    if not belongs:
         raise UserError(
             f"{path} was written by a run with other settings",
             "repeat the command that started it, or start a new --run from its weights with --init",

@@ -18,7 +18,9 @@ from typing import Any
 
 import platformdirs
 
-from resattn.errors import OutputError, WeightsError
+from resattn.errors import WeightsError
+from resattn.io.atomic import make_folder, write_bytes, write_text
+from resattn.io.faultpoints import reach
 
 INDEX = "index.json"
 SCHEMA = 1
@@ -85,8 +87,9 @@ class Shelf:
         if not path.is_file():
             return {}
         try:
+            reach("open")
             entries = _parse(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError, TypeError, KeyError) as error:
+        except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
             raise WeightsError(
                 f"cannot read the index {path}: {error!r}", "restore or delete it", code="E607"
             ) from error
@@ -108,16 +111,10 @@ class Shelf:
         entries = self.entries() | {entry.name: entry}
         listing = [dataclasses.asdict(entries[name]) for name in sorted(entries)]
         document = json.dumps({"schema": SCHEMA, "weights": listing}, indent=2, ensure_ascii=False)
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            # The file first: an index never names weights that are not there.
-            _replace(self.folder / entry.file, data)
-            _replace(self.folder / INDEX, f"{document}\n".encode())
-        except OSError as error:
-            raise OutputError(
-                f"cannot write weights to {self.folder}: {error}",
-                "free space there, or set RESATTN_HOME to another folder",
-            ) from error
+        make_folder(self.folder)
+        # The file first: an index never names weights that are not there.
+        write_bytes(self.folder / entry.file, data, overwrite=True)
+        write_text(self.folder / INDEX, f"{document}\n", overwrite=True)
         return self.folder / entry.file
 
 
@@ -162,12 +159,3 @@ def _parse(text: str) -> list[Entry]:
     if document["schema"] != SCHEMA:
         raise ValueError(f"schema {document['schema']!r}, this version reads {SCHEMA}")
     return [Entry(**entry) for entry in document["weights"]]
-
-
-def _replace(path: Path, data: bytes) -> None:
-    part = path.with_name(f".{path.name}.part")
-    with part.open("wb") as stream:
-        stream.write(data)
-        stream.flush()
-        os.fsync(stream.fileno())
-    part.replace(path)

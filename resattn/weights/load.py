@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from resattn.errors import WeightsError
+from resattn.io.faultpoints import reach
 from resattn.weights import header
 from resattn.weights.architectures import architecture
 from resattn.weights.index import Entry, find, is_commercial
@@ -136,6 +137,7 @@ def _load_file(path: Path, task: str) -> Loaded:
 
 def _read(path: Path) -> bytes:
     try:
+        reach("open")
         return path.read_bytes()
     except OSError as error:
         raise WeightsError(

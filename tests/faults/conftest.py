@@ -11,6 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from resattn.cli.verbs import VERBS, Verb
+from resattn.weights.index import Shelf
+from tests.faults.commands import fill
+
 Disk = Callable[[int], AbstractContextManager[Path]]
 
 
@@ -56,3 +60,20 @@ def read_only_disk(tmp_path: Path) -> Iterator[Path]:
     _mount(folder, "size=1m,ro")
     yield folder
     subprocess.run(["umount", os.fspath(folder)], check=True)
+
+
+@pytest.fixture(scope="session")
+def small_networks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for RESATTN_HOME with the networks that the table of commands asks for."""
+    shelf = Shelf(tmp_path_factory.mktemp("shelf"))
+    fill(shelf)
+    return shelf.folder
+
+
+@pytest.fixture(autouse=True)
+def _verbs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Verbs that wait for their weights before they are listed."""
+    waiting = {"segment-wound": Verb("resattn.cli.segment_wound", "Outline wounds.", job=True)}
+    for name, verb in waiting.items():
+        if name not in VERBS:
+            monkeypatch.setitem(VERBS, name, verb)

@@ -18,6 +18,7 @@ from resattn.errors import ItemError
 from resattn.io.image import read_image
 from resattn.io.raster import open_raster
 from resattn.io.sniff import Limits, local_path
+from resattn.tiling import Window
 
 
 def refusal(path: str | Path, limits: Limits | None = None) -> ItemError:
@@ -90,48 +91,24 @@ def test_f5_the_limit_is_named_and_can_be_raised(tmp_path: Path) -> None:
         assert raster.info.width == 1000
 
 
-def test_f6_a_sparse_file_with_huge_blocks_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "blocks.tif"
+def sparse_tiff(path: Path, side: int, block: int) -> Path:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
         rasterio.open(
-            path,
-            "w",
-            driver="GTiff",
-            height=40_000,
-            width=40_000,
-            count=1,
-            dtype="uint16",
-            tiled=True,
-            blockxsize=16_384,
-            blockysize=16_384,
-            sparse_ok=True,
-        ).close()
-    error = refusal(path)
+            path, "w", driver="GTiff", height=side, width=side, count=1, dtype="uint16",
+            tiled=True, blockxsize=block, blockysize=block, sparse_ok=True,
+        ).close()  # fmt: skip
+    return path
+
+
+def test_f6_a_sparse_file_with_huge_blocks_is_refused(tmp_path: Path) -> None:
+    error = refusal(sparse_tiff(tmp_path / "blocks.tif", 40_000, 16_384))
     assert error.code == "E305"
     assert "16384×16384" in error.message
 
 
 def test_f6_a_sparse_file_with_small_blocks_streams(tmp_path: Path) -> None:
-    path = tmp_path / "sparse.tif"
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        rasterio.open(
-            path,
-            "w",
-            driver="GTiff",
-            height=40_000,
-            width=40_000,
-            count=1,
-            dtype="uint8",
-            tiled=True,
-            blockxsize=512,
-            blockysize=512,
-            sparse_ok=True,
-        ).close()
-    from resattn.tiling import Window
-
-    with open_raster(path) as raster:
+    with open_raster(sparse_tiff(tmp_path / "sparse.tif", 40_000, 512)) as raster:
         assert not raster.read(Window(39_000, 39_000, 512, 512)).any()
 
 

@@ -193,7 +193,7 @@ def test_index_cannot_lead_out_of_its_folder(shelf, model):
 def test_a_shelf_that_cannot_be_written_is_an_output_error(tmp_path, model):
     (tmp_path / "file").write_text("")
     entry, data = pack(model.state_dict(), ORIGIN)
-    with pytest.raises(OutputError, match="cannot write weights"):
+    with pytest.raises(OutputError, match="cannot make the folder"):
         Shelf(tmp_path / "file" / "inside").put(entry, data)
 
 

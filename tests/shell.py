@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
@@ -17,8 +18,11 @@ class Finished:
     err: str
 
 
+Shell = Callable[..., Finished]
+
+
 @pytest.fixture
-def resattn(capfd):
+def resattn(capfd: pytest.CaptureFixture[str]) -> Shell:
     """`resattn("pansharpen", …)` returns exit code, stdout and stderr."""
 
     def call(*arguments: object) -> Finished:

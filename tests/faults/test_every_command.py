@@ -1,0 +1,233 @@
+"""What holds for every verb: inputs, disks, names and signals that fail, and no file is lost.
+
+The verbs and their inputs are the table in `commands.py`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+from pathlib import Path
+
+import pytest
+
+from resattn.io.faultpoints import watched_by
+from tests.faults.commands import COMMANDS, Command
+from tests.faults.failing import FAILURES, FailAt
+from tests.shell import Shell
+
+every_command = pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS.keys())
+
+
+@pytest.fixture(autouse=True)
+def _weights(small_networks: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RESATTN_HOME", str(small_networks))
+
+
+@pytest.fixture
+def inputs(tmp_path: Path, command: Command) -> Path:
+    """A folder with the items `a` and `b`."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name in "ab":
+        command.make(folder, name)
+    return folder
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def coded(text: str) -> list[str]:
+    """The codes of the error lines of stderr, which must hold nothing worse."""
+    assert "Traceback" not in text, text
+    return re.findall(r"^error\[(E\d{3})\] .+ — .+$", text, re.MULTILINE)
+
+
+@every_command
+@pytest.mark.parametrize(
+    ("damage", "code"),
+    [
+        pytest.param(lambda data: b"", "E304", id="F4 empty"),
+        pytest.param(lambda data: b"no image at all", "E304", id="F4 text"),
+        pytest.param(lambda data: data[: len(data) // 2], "E301", id="F1 half"),
+        pytest.param(lambda data: data[:9], "E301", id="F1 nine bytes"),
+        pytest.param(lambda data: b"GIF89a" + data[6:], "E310", id="F13 another format"),
+        pytest.param(lambda data: b"<VRTDataset>" + data, "E308", id="F9 a virtual raster"),
+    ],
+)
+def test_f1_f4_f9_f13_one_bad_input_does_not_stop_the_others(
+    resattn: Shell, inputs: Path, tmp_path: Path, command: Command, damage, code: str
+) -> None:
+    victim = min(path for path in inputs.iterdir() if path.name.startswith("a"))
+    victim.write_bytes(damage(victim.read_bytes()))
+    before = contents(inputs)
+    done = resattn(*command.line(inputs, tmp_path / "out", "--report", tmp_path / "r.json"))
+    assert done.code == 1, done.err
+    assert coded(done.err) == [code]
+    assert contents(tmp_path / "out").keys() == command.outputs("b")
+    assert contents(inputs) == before
+    items = json.loads((tmp_path / "r.json").read_text())["items"]
+    assert [item["status"] for item in items] == ["failed", "ok"]
+    assert f"error[{code}]" in items[0]["error"]
+
+
+@every_command
+def test_f17_a_full_disk(
+    resattn: Shell, small_disk, inputs: Path, tmp_path: Path, command: Command
+) -> None:
+    before = contents(inputs)
+    with small_disk(4096) as folder:
+        out = folder / "out"
+        done = resattn(*command.line(inputs, out))
+        assert [path for path in out.rglob("*") if path.stat().st_size > 4096] == []
+        assert not [path for path in out.rglob("*") if ".part" in path.name]
+    assert done.code == 1
+    assert coded(done.err) == ["E401", "E401"]
+    assert contents(inputs) == before
+
+
+@every_command
+def test_f18_a_disk_that_cannot_be_written(
+    resattn: Shell, read_only_disk: Path, inputs: Path, command: Command
+) -> None:
+    done = resattn(*command.line(inputs, read_only_disk))
+    assert done.code == 1
+    assert coded(done.err) == ["E402", "E402"]
+    below = resattn(*command.line(inputs, read_only_disk / "new"))
+    assert coded(below.err) == ["E402", "E402"]
+
+
+@every_command
+def test_f18_a_file_where_the_folder_should_be(
+    resattn: Shell, inputs: Path, tmp_path: Path, command: Command
+) -> None:
+    (tmp_path / "out").write_bytes(b"mine")
+    done = resattn(*command.line(inputs, tmp_path / "out"))
+    assert done.code in (1, 2)
+    assert set(coded(done.err)) == {"E402"}
+    assert (tmp_path / "out").read_bytes() == b"mine"
+
+
+@every_command
+@pytest.mark.parametrize("link", ["the same name", "a symbolic link", "a hard link"])
+def test_f19_an_input_is_never_overwritten(
+    resattn: Shell, inputs: Path, tmp_path: Path, command: Command, link: str
+) -> None:
+    """Both items would be written over their own first input."""
+    out = tmp_path / "out"
+    out.mkdir()
+    sources = sorted(inputs.iterdir())
+    for name in "ab":
+        source = next(path for path in sources if path.name.startswith(name))
+        target = out / command.output.format(name)
+        if link == "a symbolic link":
+            target.symlink_to(source)
+        elif link == "a hard link":
+            target.hardlink_to(source)
+        else:
+            source.rename(target)
+            source.symlink_to(target)
+    before = {path: path.read_bytes() for path in sources}
+    done = resattn(*command.line(inputs, out, "--overwrite"))
+    assert done.code == 2
+    assert coded(done.err) == ["E403"]
+    assert {path: path.read_bytes() for path in sources} == before
+
+
+@every_command
+def test_f20_what_exists_is_kept(
+    resattn: Shell, inputs: Path, tmp_path: Path, command: Command
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / command.output.format("a")).write_bytes(b"earlier")
+    refused = resattn(*command.line(inputs, out))
+    assert refused.code == 2
+    assert coded(refused.err) == ["E404"]
+    assert contents(out) == {command.output.format("a"): b"earlier"}
+    skipped = resattn(*command.line(inputs, out, "--skip-existing"))
+    assert skipped.code == 0, skipped.err
+    assert (out / command.output.format("a")).read_bytes() == b"earlier"
+    assert contents(out).keys() == {command.output.format("a"), *command.outputs("b")}
+
+
+@every_command
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)], ids=["TERM", "INT"]
+)
+def test_f21_a_signal_leaves_whole_files_only(
+    resattn: Shell, inputs: Path, tmp_path: Path, command: Command, number: int, code: int
+) -> None:
+    """The signal arrives while the first item is being written."""
+    whole = tmp_path / "whole"
+    assert resattn(*command.line(inputs, whole)).code == 0
+
+    def interrupt(point: str) -> None:
+        if point in ("write", "write_window"):
+            os.kill(os.getpid(), number)
+
+    with watched_by(interrupt):
+        done = resattn(*command.line(inputs, tmp_path / "out"))
+    assert done.code == code, done.err
+    assert "Traceback" not in done.err
+    left = contents(tmp_path / "out")
+    assert not left.keys() - command.outputs("a")
+    assert all(data == (whole / name).read_bytes() for name, data in left.items())
+    again = resattn(*command.line(inputs, tmp_path / "out", "--overwrite"))
+    assert again.code == 0
+    assert contents(tmp_path / "out") == contents(whole)
+
+
+@every_command
+@pytest.mark.parametrize(
+    ("error", "step"),
+    [
+        pytest.param(FAILURES["full disk"], 7, id="full disk, every seventh call"),
+        *(
+            pytest.param(error, 1, id=name, marks=pytest.mark.slow)
+            for name, error in FAILURES.items()
+        ),
+    ],
+)
+def test_f34_each_call_of_a_batch_fails_once(
+    resattn: Shell,
+    inputs: Path,
+    tmp_path: Path,
+    command: Command,
+    error: BaseException,
+    step: int,
+) -> None:
+    """SQLite's way: the item that meets the failure says so, the other one is finished.
+
+    Where it is the weights that cannot be read, nothing is started.
+    """
+
+    def run(out: Path, number: int):
+        watcher = FailAt(number, error)
+        with watched_by(watcher):
+            return resattn(*command.line(inputs, out, "--overwrite")), watcher
+
+    clean, out = tmp_path / "clean", tmp_path / "out"
+    done, watcher = run(clean, 0)
+    assert done.code == 0, done.err
+    whole, sources = contents(clean), contents(inputs)
+    out.mkdir()
+    assert len(watcher.reached) >= 16
+    for number in range(1, len(watcher.reached) // 2 + 1, step):  # the second item's are the same
+        for name in whole:
+            (out / name).write_bytes(b"earlier")
+        done, watcher = run(out, number)
+        where = f"call {number}, {watcher.reached[number - 1]}"
+        assert done.code == 1, where
+        (code,) = coded(done.err)
+        assert re.match(r"E[3456]\d\d", code), (where, done.err)
+        found = contents(out)
+        assert found.keys() == whole.keys(), where
+        other = {b"earlier"} if code.startswith("E6") else set()  # weights: before all items
+        for name, data in found.items():
+            expected = {b"earlier", whole[name]} if name.startswith("a") else other or {whole[name]}
+            assert data in expected, (where, name)
+    assert contents(inputs) == sources
