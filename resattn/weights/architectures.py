@@ -11,6 +11,7 @@ from torch import nn
 
 from resattn.config import Config, unknown
 from resattn.errors import WeightsError
+from resattn.models.compress import CompressConfig, CompressNet
 from resattn.models.craft import Craft, CraftConfig
 from resattn.models.detector import Detector, DetectorConfig
 from resattn.models.lambda_pnn import LambdaPnn, LambdaPnnConfig
@@ -32,6 +33,7 @@ class Architecture:
 
 ARCHITECTURES: Mapping[str, Architecture] = MappingProxyType(
     {
+        "compress-net": Architecture(CompressConfig, CompressNet),
         "craft": Architecture(CraftConfig, Craft),
         "detector": Architecture(DetectorConfig, Detector),
         "lambda-pnn": Architecture(LambdaPnnConfig, LambdaPnn),

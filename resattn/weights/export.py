@@ -26,7 +26,7 @@ def pack(
     Args:
         tensors: State dict of a model of `origin.architecture`.
         origin: What they are.
-        dtype: Type they are stored in.
+        dtype: Type that fractions are stored in; whole numbers keep theirs.
 
     Raises:
         UserError: The name is not one a file can have everywhere.
@@ -36,7 +36,7 @@ def pack(
         raise UserError(
             f"{origin.name!r} cannot name weights", "use letters, digits, dots, dashes, underscores"
         )
-    stored = {name: value.detach().cpu().to(dtype).contiguous() for name, value in tensors.items()}
+    stored = {name: _stored(value, dtype) for name, value in tensors.items()}
     assemble(origin.architecture, origin.config, stored, origin.name)
     data = safetensors.torch.save(stored, origin.to_metadata())
     entry = Entry(
@@ -47,3 +47,8 @@ def pack(
         parameters=sum(value.numel() for value in stored.values()),
     )
     return entry, data
+
+
+def _stored(value: Tensor, dtype: torch.dtype) -> Tensor:
+    value = value.detach().cpu().contiguous()
+    return value.to(dtype) if value.is_floating_point() else value

@@ -84,8 +84,8 @@ def assemble(
     """The model of architecture `kind` with these settings and tensors, set to evaluation.
 
     Raises:
-        WeightsError: E604 if names or shapes differ, E605 if a value is no finite fraction, E606
-            if the settings are none of the architecture's.
+        WeightsError: E604 if names or shapes differ, E605 if a value is not finite or not of its
+            type, E606 if the settings are none of the architecture's.
     """
     row = architecture(kind)
     try:
@@ -99,7 +99,9 @@ def assemble(
         ) from error
     _check_tensors(outline, tensors, file)
     model = row.build(config)
-    model.load_state_dict({name: value.float() for name, value in tensors.items()})
+    model.load_state_dict(
+        {k: v.float() if v.is_floating_point() else v for k, v in tensors.items()}
+    )
     return model.eval()
 
 
@@ -115,8 +117,10 @@ def _check_tensors(
         if value.shape != expected[name].shape:
             shapes = f"{tuple(value.shape)} instead of {tuple(expected[name].shape)}"
             raise _other_model(file, f"tensor {name!r} is {shapes}")
-        if not value.is_floating_point() or not bool(torch.isfinite(value).all()):
-            fault = "NaN or infinity" if value.is_floating_point() else f"{value.dtype} values"
+        fractions = expected[name].is_floating_point()
+        same = value.is_floating_point() if fractions else value.dtype == expected[name].dtype
+        if not same or not bool(torch.isfinite(value).all()):
+            fault = "NaN or infinity" if same else f"{value.dtype} values"
             raise WeightsError(
                 f"{file}: tensor {name!r} holds {fault}",
                 "it is damaged or its training diverged: use another file",

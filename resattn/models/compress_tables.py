@@ -1,0 +1,79 @@
+"""Probability tables of the entropy coder, and their differentiable likenesses for training.
+
+A table is a row of whole counts that is stored with the weights: a decoder never computes one.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+import torch
+from torch import Tensor
+
+from resattn.models.compress_integer import INDICES, Z_PEAK
+
+TOTAL: Final = 1 << 24
+Q_PEAK: Final = 255
+_FINEST, _WIDEST = 0.11, 64.0
+_RATIO = math.log(_WIDEST / _FINEST) / (INDICES - 1)
+
+
+def scales(index: Tensor) -> Tensor:
+    """Standard deviation that a scale index stands for, 0.11 to 64 in equal ratios."""
+    return _FINEST * torch.exp(_RATIO * index)
+
+
+def index_of(scale: Tensor) -> Tensor:
+    """The index, not rounded, of a standard deviation."""
+    return (scale / _FINEST).log() / _RATIO
+
+
+def gaussian_mass(q: Tensor, index: Tensor) -> Tensor:
+    """Chance of `q` within half a unit under the zero-mean Gaussian of scale `index`."""
+    sigma = scales(index)
+    distance = q.abs()
+    return normal((0.5 - distance) / sigma) - normal((-0.5 - distance) / sigma)
+
+
+def logistic_mass(z: Tensor, location: Tensor, log_scale: Tensor) -> Tensor:
+    """Chance of `z` within half a unit under a logistic distribution."""
+    centred, inverse = (z - location).abs(), torch.exp(-log_scale)
+    return torch.sigmoid((0.5 - centred) * inverse) - torch.sigmoid((-0.5 - centred) * inverse)
+
+
+def bits(mass: Tensor, symbols: int) -> Tensor:
+    """Bits that a table of `symbols` entries needs, given the chance it was made from."""
+    least = 1 / TOTAL
+    return -torch.log2(mass * (1 - symbols * least) + least)
+
+
+def normal(x: Tensor) -> Tensor:
+    """Distribution function of the standard normal."""
+    return 0.5 * torch.erfc(x * -(0.5**0.5))
+
+
+def gaussian_counts() -> Tensor:
+    """Counts of -255..255 for each scale index: (64, 511) int64."""
+    q = torch.arange(-Q_PEAK, Q_PEAK + 1, dtype=torch.float64)
+    index = torch.arange(INDICES, dtype=torch.float64)
+    return counts(gaussian_mass(q, index[:, None]))
+
+
+def logistic_counts(location: Tensor, log_scale: Tensor) -> Tensor:
+    """Counts of -63..63 for each channel of z: (Cz, 127) int64."""
+    z = torch.arange(-Z_PEAK, Z_PEAK + 1, dtype=torch.float64)
+    location, log_scale = (t.detach().cpu().double()[:, None] for t in (location, log_scale))
+    return counts(logistic_mass(z, location, log_scale))
+
+
+def counts(mass: Tensor) -> Tensor:
+    """Whole counts in proportion to the rows of `mass` (rows, A); each row sums to 2^24 - A.
+
+    The coder adds one to every count, so that no value is impossible.
+    """
+    share = mass / mass.sum(1, keepdim=True)
+    total = TOTAL - mass.shape[1]
+    rows = (share * total).round().long()
+    peak = rows.argmax(1, keepdim=True)
+    return rows.scatter_add(1, peak, total - rows.sum(1, keepdim=True))

@@ -1,0 +1,47 @@
+"""Tables are whole counts that the coder can use as they are."""
+
+from __future__ import annotations
+
+import math
+from statistics import NormalDist
+
+import pytest
+import torch
+
+from resattn.models.compress_tables import Q_PEAK, TOTAL, gaussian_counts, index_of, scales
+
+
+def test_rows_leave_one_count_for_each_symbol(net):
+    for counts in (net.q_counts, net.z_counts):
+        assert counts.dtype == torch.int64
+        assert counts.min() >= 0
+        assert (counts.sum(1) == TOTAL - counts.shape[1]).all()
+        assert counts.shape[1] % 2 == 1
+
+
+def test_q_counts_are_those_of_the_normal_distribution():
+    counts = gaussian_counts()
+    for row in (0, 20, 45):
+        normal = NormalDist(0, float(scales(torch.tensor(float(row)))))
+        for q in (-3, 0, 1):
+            expected = (normal.cdf(q + 0.5) - normal.cdf(q - 0.5)) * (TOTAL - 511)
+            assert int(counts[row, q + Q_PEAK]) == pytest.approx(expected, abs=300, rel=1e-4)
+    assert torch.equal(counts, counts.flip(1))
+
+
+def test_scales_run_from_finest_to_widest():
+    index = torch.arange(64.0)
+    assert scales(index)[0] == pytest.approx(0.11)
+    assert scales(index)[-1] == pytest.approx(64, rel=1e-4)
+    torch.testing.assert_close(index_of(scales(index)), index, atol=1e-3, rtol=0)
+
+
+def test_z_counts_follow_location_and_scale(net):
+    values = torch.arange(-63.0, 64)
+    means = (net.z_counts * values).sum(1) / net.z_counts.sum(1)
+    torch.testing.assert_close(means.float(), net.z_location.detach(), atol=0.05, rtol=0)
+    spread = ((net.z_counts * values**2).sum(1) / net.z_counts.sum(1) - means**2).sqrt()
+    # A logistic of scale 1 rounded to whole numbers: variance pi²/3 + 1/12.
+    torch.testing.assert_close(
+        spread, torch.full_like(spread, math.sqrt(math.pi**2 / 3 + 1 / 12)), rtol=0.02, atol=0
+    )
