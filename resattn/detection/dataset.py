@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from resattn.detection.annotations import Boxes, Marked
+from resattn.detection.found import areas
 from resattn.detection.layouts import read_pictures
 from resattn.detection.picture import Picture, open_picture
 from resattn.errors import UserError
@@ -35,7 +36,7 @@ def read_set(path: Path, side: int, *, zoom: int = 1, cut: bool | None = None) -
         path: As `resattn.detection.layouts.read_pictures`.
         side: Pixels of a square, a multiple of `zoom`.
         zoom: How many times pictures that are cut are enlarged, for objects of few pixels.
-        cut: Whether to cut; by default rasters that lie on the ground are, photographs are not.
+        cut: Whether to cut; by default rasters (TIFF, JPEG 2000) are, photographs are not.
 
     Raises:
         UserError: E203 if there is no picture, else as `read_pictures`.
@@ -49,7 +50,7 @@ def read_set(path: Path, side: int, *, zoom: int = 1, cut: bool | None = None) -
     for marked in annotations.pictures:
         with open_picture(files[marked.name]) as picture:
             _check_size(picture, marked)
-            cutting = picture.ground is not None if cut is None else cut
+            cutting = picture.streamed if cut is None else cut
             for window, scale in _windows(picture, side, zoom if cutting else 0):
                 image = _square(picture, window, scale, side)
                 inside, kept = _visible(marked.boxes(crowds=False), window, scale)
@@ -102,13 +103,8 @@ def _visible(boxes: Boxes, window: Window, scale: float) -> tuple[Boxes, Kept]:
     low = np.array([window.col, window.row, window.col, window.row])
     high = np.array([window.right, window.bottom, window.right, window.bottom])
     cut = np.clip(boxes, low, high)
-    kept: Kept = _areas(cut) >= _SHOWN * _areas(boxes)
+    kept: Kept = areas(cut) >= _SHOWN * areas(boxes)
     return (cut[kept] - low) * scale, kept
-
-
-def _areas(boxes: Boxes) -> Boxes:
-    areas: Boxes = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
-    return areas
 
 
 def _starts(length: int, step: int) -> list[int]:

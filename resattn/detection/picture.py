@@ -30,6 +30,7 @@ class Picture:
         path: Where it was read from.
         height: Rows, of a photograph when it stands upright.
         width: Columns.
+        streamed: Whether it is a raster that is read by windows.
         ground: Where it lies, if it says so.
         bands: Numbers, from 1, of the bands that become red, green and blue.
         stretch: How they become eight bits; None if they are.
@@ -40,6 +41,7 @@ class Picture:
     path: Path
     height: int
     width: int
+    streamed: bool
     ground: Ground | None
     bands: tuple[int, ...]
     stretch: Stretch | None
@@ -93,7 +95,7 @@ def _of_raster(raster: Raster, bands: Sequence[int], scale: tuple[float, float] 
         return not raster.valid(window, chosen, per_band=True).any()
 
     return Picture(
-        info.path, info.height, info.width, Ground.of(info), chosen, stretch, read, empty
+        info.path, info.height, info.width, True, Ground.of(info), chosen, stretch, read, empty
     )
 
 
@@ -113,7 +115,7 @@ def _of_photograph(
     def read(window: Window) -> Eight:
         return _three(eight[(slice(None), *window.slices)])
 
-    return Picture(path, height, width, None, chosen, stretch, read, lambda _: False)
+    return Picture(path, height, width, False, None, chosen, stretch, read, lambda _: False)
 
 
 def _chosen(path: Path, bands: Sequence[int], count: int) -> tuple[int, ...]:

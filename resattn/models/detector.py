@@ -43,6 +43,7 @@ class DetectorConfig(Config):
         names: Their names; may be empty.
         side: Longer side in pixels that training pictures were scaled to, so that objects have
             the size the network knows; 0 where pictures were taken as they are.
+        zoom: How many times rasters, which are never scaled down, were enlarged for training.
         width: Channels of the pyramid and of the towers.
         depth: Convolutions of each tower.
         norm: After each convolution of the towers.
@@ -57,6 +58,7 @@ class DetectorConfig(Config):
     classes: int = 1
     names: tuple[str, ...] = ()
     side: int = 0
+    zoom: int = 1
     width: int = 96
     depth: int = 2
     norm: Norm = "channel"
@@ -66,7 +68,7 @@ class DetectorConfig(Config):
     bvr: BvrConfig | None = field(default_factory=BvrConfig)
 
     def __post_init__(self) -> None:
-        positive(classes=self.classes, width=self.width, depth=self.depth)
+        positive(classes=self.classes, zoom=self.zoom, width=self.width, depth=self.depth)
         if self.names and len(self.names) != self.classes:
             raise ValueError(f"{len(self.names)} names for {self.classes} classes: {self.names}")
 
