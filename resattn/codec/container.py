@@ -128,9 +128,7 @@ def _chunks(stream: BinaryIO, size: int) -> Iterator[tuple[bytes, bytes]]:
             raise DamageError("it ends before its index")
         tag, length = start[:4], int.from_bytes(start[4:], "little")
         if stream.tell() + length + 4 > size:
-            raise DamageError(
-                f"its chunk {tag!r} claims {length} bytes, beyond its end"
-            )
+            raise DamageError(f"its chunk {tag!r} claims {length} bytes, beyond its end")
         payload = stream.read(length)
         if zlib.crc32(payload, zlib.crc32(tag)) != int.from_bytes(stream.read(4), "little"):
             raise DamageError(f"the checksum of its chunk {tag!r} differs")

@@ -21,6 +21,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from resattn.errors import OutputError
+from resattn.io.claim import LOCK, claim, release, remove_if_free
 from resattn.io.faultpoints import reach
 from resattn.io.names import beside, shown
 
@@ -117,7 +118,8 @@ class StagedFile:
         overwrite: Replace the target if it exists.
 
     Raises:
-        OutputError: As `check_target` says; E401 if the disk is full or fails.
+        OutputError: As `check_target` says; E401 if the disk is full or fails, E405 if another
+            run is making the same file.
     """
 
     def __init__(
@@ -127,11 +129,13 @@ class StagedFile:
         self.overwrite = overwrite
         self.inputs = tuple(inputs)
         self.temporary = temporary_name(target)
+        self._lock: int | None = None
 
     def __enter__(self) -> Self:
         check_target(self.target, inputs=self.inputs, overwrite=self.overwrite)
         with reporting(self.target):
-            self.discard()
+            self._lock = claim(self.target)
+            self.temporary.unlink(missing_ok=True)
         return self
 
     def __exit__(
@@ -145,11 +149,8 @@ class StagedFile:
                 with reporting(self.target):
                     self._commit()
         finally:
-            self.discard()
-
-    def discard(self) -> None:
-        """Remove the temporary."""
-        self.temporary.unlink(missing_ok=True)
+            self.temporary.unlink(missing_ok=True)
+            release(self.target, self._lock)
 
     def _commit(self) -> None:
         descriptor = os.open(self.temporary, os.O_RDONLY)
@@ -177,18 +178,21 @@ def temporary_name(target: Path, purpose: str = "") -> Path:
 def remove_stale(folder: Path) -> list[Path]:
     """Remove the temporaries that killed runs on this machine left in `folder`; returns them.
 
-    Temporaries of processes that still run, or of other machines, are left alone; so is one that
-    cannot be removed, with a warning, since nothing depends on it.
+    Temporaries of processes that still run, or of other machines, are left alone, and so are locks
+    that are held; what cannot be removed is passed over with a warning, since nothing depends on
+    it.
     """
     pattern = re.compile(rf"\.part-{re.escape(_host())}-(\d+)[^/]*$")
     removed = []
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
-                match = pattern.search(entry.name)
+                path, match = Path(entry.path), pattern.search(entry.name)
                 if match and not _is_running(int(match[1])):
-                    Path(entry.path).unlink(missing_ok=True)
-                    removed.append(Path(entry.path))
+                    path.unlink(missing_ok=True)
+                    removed.append(path)
+                elif entry.name.endswith(LOCK) and remove_if_free(path):
+                    removed.append(path)
     except FileNotFoundError:
         return []
     except OSError as error:
@@ -202,8 +206,8 @@ def write_bytes(
     """Make `target` hold exactly `data`, or leave everything as it was.
 
     Raises:
-        OutputError: E401 if the disk is full, fails or gives back other bytes; E402–E404 as
-            `check_target` says.
+        OutputError: E401 if the disk is full, fails or gives back other bytes; E402–E405 as
+            `StagedFile` says.
     """
     with StagedFile(target, inputs=inputs, overwrite=overwrite) as staged:
         with reporting(target):

@@ -66,7 +66,9 @@ class BoxSet:
             safetensors.torch.save_file(tensors, path, words)
         except (OSError, SafetensorError) as error:
             raise OutputError(
-                f"cannot write the images to {path}: {error}", "choose another --keep-data"
+                f"cannot write the images to {path}: {error}",
+                "choose another --keep-data",
+                code="E401",
             ) from error
 
     @classmethod

@@ -53,7 +53,9 @@ class ImageSet:
             safetensors.torch.save_file(tensors, path, {_SOURCES: json.dumps(self.sources)})
         except (OSError, SafetensorError) as error:
             raise OutputError(
-                f"cannot write the images to {path}: {error}", "choose another --keep-data"
+                f"cannot write the images to {path}: {error}",
+                "choose another --keep-data",
+                code="E401",
             ) from error
 
     @classmethod
