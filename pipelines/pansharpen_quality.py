@@ -159,7 +159,7 @@ def against_reference(output: Path, reference: Path, ratio: float) -> dict[str, 
                 pair = [
                     np.where(valid, r.read(window), 0).astype(np.float64) for r in (made, truth)
                 ]
-                peak = _peak(truth.info.dtype, pair[1])
+                peak = peak_of(truth.info.dtype, float(pair[1].max()))
                 rows.append(evaluate_reduced(*pair, ratio=ratio, peak=peak, valid=valid))
     return _mean(rows)
 
@@ -180,11 +180,11 @@ def _reference_windows(height: int, width: int) -> Iterator[Window]:
     return (crop.pan for crop in crops(grid))
 
 
-def _peak(dtype: str, values: NDArray[np.float64]) -> float:
+def peak_of(dtype: str, largest: float) -> float:
     """The greatest value PSNR is stated for: of 8 bits or of the bits that the data use."""
     if dtype == "uint8":
         return 255.0
-    return float(2 ** int(np.ceil(np.log2(max(2.0, float(values.max()) + 1)))) - 1)
+    return float(2 ** int(np.ceil(np.log2(max(2.0, largest + 1)))) - 1)
 
 
 def _mean(rows: Sequence[dict[str, float]]) -> dict[str, float]:

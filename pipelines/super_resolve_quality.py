@@ -78,7 +78,7 @@ def compare(
             kernel.name: interpolated(source, size, levels, kernel) for kernel in BASELINES
         }
         scores = {
-            name: _score(draw, real, _validity(truth, estimate), size, border)
+            name: luma_scores(draw, real, _validity(truth, estimate), size, border)
             for name, draw in candidates.items()
         }
     return scores.pop("result"), scores
@@ -153,13 +153,22 @@ class _Sums:
         return scores
 
 
-def _score(
+def luma_scores(
     draw: Draw,
     real: Draw,
     validity: Callable[[Window], NDArray[np.bool_] | None],
     size: tuple[int, int],
     border: int,
 ) -> Scores:
+    """PSNR and SSIM of luma of one image against another, tile by tile.
+
+    Args:
+        draw: The image to judge, of one, three or more bands.
+        real: The true one.
+        validity: Pixels (h, w) that count; None where all do.
+        size: Rows and columns of both.
+        border: Pixels left out at each edge.
+    """
     height, width = size[0] - 2 * border, size[1] - 2 * border
     sums = _Sums()
     if min(height, width) < 1:
