@@ -1,18 +1,21 @@
 """Boxes as GeoJSON: polygons in longitude and latitude on WGS84 (RFC 7946).
 
 Older files state another CRS in a `crs` member, which is honoured when reading and never written.
+A feature is one object, whatever number of polygons it is made of.
 """
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 
 from resattn.detection.annotations import Annotations, Mark, Marked, checked_box
+from resattn.detection.finding import Finding
 from resattn.detection.tree import Node, read_json
 from resattn.errors import ItemError
-from resattn.io.ground import CRS, WGS84, Ground, crs_named
+from resattn.io.ground import CRS, WGS84, Ground, Points, crs_named
 
 CLASS_KEYS = ("class", "label", "category", "name")
 """Properties that name the class, the first found counts."""
@@ -38,14 +41,14 @@ def read_geojson(
     marks: list[Mark] = []
     names: list[str] = []
     for feature in root.entry("features").items():
-        for ring in _rings(feature.entry("geometry")):
-            points = np.array([_position(node) for node in ring.items()])
-            if not len(points):
-                raise ring.wrong("a ring of positions")
-            pixels = ground.pixels(points, crs)
-            corners = [*pixels.min(axis=0), *pixels.max(axis=0)]
-            marks.append(checked_box(corners, size, ring.where))
-            names.append(_class(feature))
+        geometry = feature.entry("geometry")
+        points = [_position(node) for ring in _rings(geometry) for node in ring.items()]
+        if not points:
+            raise geometry.entry("coordinates").wrong("rings of positions")
+        pixels = ground.pixels(np.array(points), crs)
+        corners = [*pixels.min(axis=0), *pixels.max(axis=0)]
+        marks.append(checked_box(corners, size, geometry.where))
+        names.append(_class(feature))
     return Marked(name, *size, tuple(marks)), names
 
 
@@ -62,6 +65,67 @@ def gathered(found: list[tuple[Marked, list[str]]]) -> Annotations:
     return Annotations(classes, tuple(pictures))
 
 
+def to_geojson(finding: Finding, ground: Ground) -> str:
+    """The objects as a FeatureCollection, each on a line of its own, to a tenth of a millimetre.
+
+    Properties are ``class``, ``score``, ``width_m`` and ``height_m``. A box across the date line
+    becomes two polygons, as RFC 7946 section 3.1.9 asks.
+
+    Raises:
+        ItemError: E321 if the CRS has no way to WGS84.
+    """
+    rings = ground.lonlat(finding.corners().reshape(-1, 2)).reshape(-1, 4, 2)
+    sizes = ground.sizes_m(finding.found.boxes)
+    rows = zip(rings, finding.class_names(), finding.found.scores, sizes, strict=True)
+    features = ",\n".join(
+        json.dumps(
+            {
+                "type": "Feature",
+                "geometry": _geometry(ring),
+                "properties": {
+                    "class": name,
+                    "score": round(float(score), 4),
+                    "width_m": round(float(width), 2),
+                    "height_m": round(float(height), 2),
+                },
+            },
+            ensure_ascii=False,
+        )
+        for ring, name, score, (width, height) in rows
+    )
+    return f'{{"type": "FeatureCollection", "features": [\n{features}\n]}}\n'
+
+
+def _geometry(ring: Points) -> dict[str, object]:
+    """A ring (k, 2) of longitudes and latitudes, counter-clockwise, cut at the date line."""
+    x, y = ring.T
+    if np.ptp(x) <= 180:
+        return {"type": "Polygon", "coordinates": [_closed(ring)]}
+    east = np.stack([np.where(x < 0, x + 360, x), y], axis=1)
+    halves = _cut(east, keep_below=True), _cut(east, keep_below=False) - [360, 0]
+    return {"type": "MultiPolygon", "coordinates": [[_closed(half)] for half in halves]}
+
+
+def _cut(ring: Points, *, keep_below: bool) -> Points:
+    """The part of a convex ring on one side of 180° (Sutherland and Hodgman 1974)."""
+    side = (180 - ring[:, 0]) * (1 if keep_below else -1)
+    kept = []
+    for i in range(len(ring)):
+        j = (i + 1) % len(ring)
+        if side[i] >= 0:
+            kept.append(ring[i])
+        if side[i] * side[j] < 0:
+            kept.append(ring[i] + (ring[j] - ring[i]) * side[i] / (side[i] - side[j]))
+    return np.array(kept)
+
+
+def _closed(ring: Points) -> list[list[float]]:
+    x, y = ring.T
+    clockwise = float(x @ np.roll(y, -1) - y @ np.roll(x, -1)) < 0
+    turned = ring[::-1] if clockwise else ring
+    return [[round(float(a), 9), round(float(b), 9)] for a, b in (*turned, turned[0])]
+
+
 def _crs(root: Node) -> CRS:
     stated = root.find("crs")
     if stated is None or stated.value is None:
@@ -71,7 +135,7 @@ def _crs(root: Node) -> CRS:
 
 
 def _rings(geometry: Node) -> list[Node]:
-    """The outer ring of each polygon; a polygon cut at the date line counts as its parts."""
+    """The outer ring of each polygon."""
     kind = geometry.entry("type").text()
     coordinates = geometry.entry("coordinates")
     if kind == "Polygon":

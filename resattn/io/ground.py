@@ -15,12 +15,13 @@ from resattn.errors import ItemError
 from resattn.io.gdal import GDAL_ERRORS, environment, reason
 from resattn.io.raster import RasterInfo
 
-__all__ = ["CRS", "WGS84", "Ground", "crs_named", "project"]
+__all__ = ["CRS", "WGS84", "Ground", "Points", "crs_named", "project"]
 
 Points = NDArray[np.float64]
 WGS84 = CRS.from_epsg(4326)
 
-_EARTH_M = 6371008.8  # mean radius, IUGG
+_AXIS_M = 6378137.0  # of WGS84, with its squared eccentricity
+_ECCENTRICITY_2 = 6.69437999014e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ class Ground:
     def sizes_m(self, boxes: Points) -> Points:
         """Width and height (n, 2) in metres of boxes (n, 4) of pixels, measured on the ground.
 
-        Each is the distance on a sphere between the middles of opposite edges, so that the
+        Each is the distance on the ellipsoid between the middles of opposite edges, so that the
         stretch of a projection (a factor of 1/cos φ in Web Mercator) does not enter.
 
         Raises:
@@ -132,10 +133,16 @@ def project(places: Points, source: CRS, target: CRS) -> Points:
 
 
 def _distance(first: Points, second: Points) -> NDArray[np.float64]:
-    """Metres between points (n, 2) of longitude and latitude in radians (haversine)."""
+    """Metres between points (n, 2) of longitude and latitude in radians, near to each other.
+
+    By the radii of curvature of the ellipsoid along the parallel and along the meridian, which is
+    exact to 1e-5 up to tens of kilometres.
+    """
     d_lon, d_lat = (second - first).T
-    chord = (
-        np.sin(d_lat / 2) ** 2 + np.cos(first[:, 1]) * np.cos(second[:, 1]) * np.sin(d_lon / 2) ** 2
-    )
-    arc: NDArray[np.float64] = 2 * _EARTH_M * np.arcsin(np.sqrt(np.minimum(chord, 1.0)))
-    return arc
+    d_lon = (d_lon + np.pi) % (2 * np.pi) - np.pi
+    middle = (first[:, 1] + second[:, 1]) / 2
+    flat = 1 - _ECCENTRICITY_2 * np.sin(middle) ** 2
+    across = _AXIS_M / np.sqrt(flat)
+    along = across * (1 - _ECCENTRICITY_2) / flat
+    metres: NDArray[np.float64] = np.hypot(across * np.cos(middle) * d_lon, along * d_lat)
+    return metres

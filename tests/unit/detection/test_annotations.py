@@ -258,8 +258,8 @@ def test_geojson_lies_on_wgs84_unless_it_says_otherwise(tmp_path, ground):
 @pytest.mark.parametrize(
     ("ring", "properties", "code", "words"),
     [
-        ([[3, 45.15]], {"class": "a"}, "E332", "$.features[0].geometry.coordinates[0]: the box"),
-        ([], {"class": "a"}, "E331", "coordinates[0] is a list, not a ring"),
+        ([[3, 45.15]], {"class": "a"}, "E332", "$.features[0].geometry: the box"),
+        ([], {"class": "a"}, "E331", "coordinates is a list, not rings"),
         ([[3]], {"class": "a"}, "E331", "coordinates[0][0] is a list, not two coordinates"),
         ([[3, float("nan")]], {"class": "a"}, "E331", "coordinates[0][0][1] is nan"),
         ([[3.001, 45.152], [3.002, 45.151]], {}, "E331", "$.features[0].properties names no class"),
