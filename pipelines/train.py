@@ -121,7 +121,7 @@ def train(
     write_text(job.run / "curve.svg", curve, overwrite=True)
     if not outcome.finished:
         return Trained(outcome)
-    entry, data = pack(outcome.weights, _origin(job, task, outcome))
+    entry, data = pack(task.exported(outcome.weights), _origin(job, task, outcome))
     return Trained(outcome, Shelf(job.run).put(entry, data), entry)
 
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from resattn.config import Config
 from resattn.mixers.base import positive
-from resattn.models.compress_context import Context, ContextConfig
+from resattn.models.compress_context import Context, ContextConfig, lively
 from resattn.models.compress_integer import INDICES, Z_PEAK, Engine, IntScale, straight
 from resattn.models.compress_levels import LEVELS, LevelScale, knot_levels, quantiser_steps
 from resattn.models.compress_tables import (
@@ -128,7 +128,8 @@ class CompressNet(nn.Module):
             nn.ReLU(),
             nn.Conv2d(config.hyper, config.z_dim, 3, stride=2, padding=1),
         )
-        self.z_gain = LevelScale(config.z_dim)
+        lively(self.hyper)
+        self.z_gain = LevelScale(config.z_dim, torch.full_like(steps, 1.5))
         self.context = Context(config.context, config.dim, config.z_dim)
         start = index_of(cosine_deviations(config.dim) / steps[:, None])
         self.scale = IntScale(config.z_dim, config.hyper, start)

@@ -78,6 +78,7 @@ class Context(nn.Module):
             nn.Conv2d(hidden, 4 * hidden, 1),
             nn.PixelShuffle(2),
         )
+        lively(self.enter)
         self.level = LevelScale(hidden)
         self.slices = nn.ModuleList(
             Slice(config, part.start, part.stop - part.start) for part in self.ranges
@@ -148,6 +149,16 @@ class Expect(nn.Sequential):
         nn.init.zeros_(last.weight)
         nn.init.zeros_(last.bias)  # type: ignore[arg-type]  # it has one
         super().__init__(nn.ReLU(), nn.Conv2d(hidden, hidden, 1), nn.ReLU(), last)
+
+
+def lively(layers: nn.Sequential) -> None:
+    """Starts convolutions so that activations keep their size through rectifiers (He).
+
+    With torch's own start z would round to zero everywhere, and nothing behind it would learn.
+    """
+    for layer in layers:
+        if isinstance(layer, nn.Conv2d):
+            nn.init.kaiming_normal_(layer.weight)
 
 
 def checkerboard(like: Tensor) -> Tensor:

@@ -22,6 +22,8 @@ from resattn.models.compress_levels import LevelScale
 from resattn.residual import ResidualAttention
 
 CELL = 16
+"""Side of the blocks. The weights of the linear paths are as many times larger than the basis, and
+their inputs smaller: at the learning rate of the networks the basis would be lost in noise."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ class Analysis(nn.Module):
         super().__init__()
         self.linear = nn.Conv2d(3 * CELL**2, dim, 1, bias=False)
         with torch.no_grad():
-            self.linear.weight.copy_(cosine_basis(dim)[:, :, None, None])
+            self.linear.weight.copy_(CELL * cosine_basis(dim)[:, :, None, None])
         self.enter = nn.Conv2d(3 * CELL**2 // 4, config.fine, 1)
         self.level = LevelScale(config.fine)
         self.fine = _blocks(config, config.fine, config.analysis[0], config.fine_heads)
@@ -70,7 +72,7 @@ class Analysis(nn.Module):
         image = image - 0.5
         x = self.enter(F.pixel_unshuffle(image, CELL // 2))
         x = self.coarse(self.down(self.fine(x * self.level(levels).to(x.dtype))))
-        y: Tensor = self.linear(F.pixel_unshuffle(image, CELL)) + self.leave(x)
+        y: Tensor = self.linear(F.pixel_unshuffle(image / CELL, CELL)) + self.leave(x)
         return y
 
 
@@ -81,7 +83,7 @@ class Synthesis(nn.Module):
         super().__init__()
         self.linear = nn.Conv2d(dim, 3 * CELL**2, 1, bias=False)
         with torch.no_grad():
-            self.linear.weight.copy_(cosine_basis(dim).T[:, :, None, None])
+            self.linear.weight.copy_(CELL * cosine_basis(dim).T[:, :, None, None])
         self.enter = nn.Conv2d(dim, config.coarse, 1)
         self.level = LevelScale(config.coarse)
         self.coarse = _blocks(config, config.coarse, config.synthesis[0], config.heads)
@@ -94,7 +96,7 @@ class Synthesis(nn.Module):
         x = self.enter(y)
         x = self.up(self.coarse(x * self.level(levels).to(x.dtype)))
         x = self.leave(self.fine(F.pixel_shuffle(x, 2)))
-        image: Tensor = F.pixel_shuffle(self.linear(y), CELL) + F.pixel_shuffle(x, CELL // 2)
+        image: Tensor = F.pixel_shuffle(self.linear(y / CELL), CELL) + F.pixel_shuffle(x, CELL // 2)
         return image + 0.5
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -51,3 +51,10 @@ class Task(ABC):
     @abstractmethod
     def facts(self) -> dict[str, Json]:
         """What decides the model and the data: settings, and digests of the data."""
+
+    def exported(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The averaged `weights` of a finished run as they go into the file: unchanged.
+
+        A task whose model holds tensors that are made from the trained ones makes them here.
+        """
+        return dict(weights)

@@ -9,7 +9,7 @@ from typing import Any
 
 from resattn.config import Config, unknown
 from resattn.errors import UserError
-from resattn.training import super_resolve, wound
+from resattn.training import compress, super_resolve, wound
 from resattn.training.dataset import ImageSet
 from resattn.training.task import Task
 
@@ -29,6 +29,7 @@ class TaskKind:
 
 TASKS: Mapping[str, TaskKind] = MappingProxyType(
     {
+        "compress": TaskKind(compress.Settings, compress.make),
         "segment-wound": TaskKind(wound.Settings, wound.make),
         "super-resolve": TaskKind(super_resolve.Settings, super_resolve.make),
     }
