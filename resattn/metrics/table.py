@@ -8,7 +8,7 @@ from math import inf
 from types import MappingProxyType
 from typing import Literal
 
-Kind = Literal["reference", "reduced", "full", "mask"]
+Kind = Literal["reference", "reduced", "full", "mask", "boxes"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,8 @@ class Metric:
         higher_is_better: Direction.
         range: Least and greatest possible value.
         kind: What it needs: a `reference` image, one at `reduced` resolution with the ratio, only
-            the inputs of the fusion at `full` resolution, or two binary `mask`s.
+            the inputs of the fusion at `full` resolution, two binary `mask`s, or `boxes` and
+            true ones.
         source: Publication that defines it.
     """
 
@@ -72,6 +73,23 @@ _ROWS = (
     Metric("hd95", "HD95", "pixels", False, (0, inf), "mask", "Huttenlocher et al. 1993"),
     Metric("nsd", "NSD", "", True, (0, 1), "mask", "Nikolov et al. 2021"),
     Metric("area_error", "Area error", "%", False, (0, inf), "mask", "|ΔA| / A"),
+    Metric("ap", "AP", "", True, (0, 1), "boxes", "Lin et al. 2014 (COCO)"),
+    Metric("ap50", "AP50", "", True, (0, 1), "boxes", "Lin et al. 2014 (COCO)"),
+    Metric("ap75", "AP75", "", True, (0, 1), "boxes", "Lin et al. 2014 (COCO)"),
+    Metric("ap_small", "AP small", "", True, (0, 1), "boxes", "Lin et al. 2014 (COCO)"),
+    Metric("ap_medium", "AP medium", "", True, (0, 1), "boxes", "Lin et al. 2014 (COCO)"),
+    Metric("ap_large", "AP large", "", True, (0, 1), "boxes", "Lin et al. 2014 (COCO)"),
+    Metric("ar1", "AR1", "", True, (0, 1), "boxes", "Lin et al. 2014 (COCO)"),
+    Metric("ar10", "AR10", "", True, (0, 1), "boxes", "Lin et al. 2014 (COCO)"),
+    Metric("ar100", "AR100", "", True, (0, 1), "boxes", "Lin et al. 2014 (COCO)"),
+    Metric("ar_small", "AR small", "", True, (0, 1), "boxes", "Lin et al. 2014 (COCO)"),
+    Metric("ar_medium", "AR medium", "", True, (0, 1), "boxes", "Lin et al. 2014 (COCO)"),
+    Metric("ar_large", "AR large", "", True, (0, 1), "boxes", "Lin et al. 2014 (COCO)"),
+    Metric(
+        "box_precision", "Precision of boxes", "", True, (0, 1), "boxes", "TP / (TP + FP), IoU 0.5"
+    ),
+    Metric("box_recall", "Recall of boxes", "", True, (0, 1), "boxes", "TP / (TP + FN), IoU 0.5"),
+    Metric("box_f1", "F1 of boxes", "", True, (0, 1), "boxes", "2 TP / (2 TP + FP + FN), IoU 0.5"),
 )
 
 METRICS: Mapping[str, Metric] = MappingProxyType({row.name: row for row in _ROWS})
