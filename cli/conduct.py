@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import shlex
 import sys
@@ -10,17 +11,23 @@ from typing import Any
 
 import typer
 
-from resattn.cli import present, talk
+from resattn.cli import present, stopping, talk
 from resattn.cli.config_file import dump_config
 from resattn.cli.exits import Exit
-from resattn.cli.options import FileOptions, QualityOptions, TalkOptions
-from resattn.errors import UserError
+from resattn.cli.options import FileOptions, QualityOptions, ReportOptions, TalkOptions
+from resattn.pipelines import batch as batching
 from resattn.pipelines import plan as planning
 from resattn.pipelines import report
+from resattn.pipelines.batch import Order, Share
 from resattn.pipelines.plan import Plan
+from resattn.pipelines.portable import Work
 from resattn.pipelines.progress import Progress
 from resattn.pipelines.result import Result, broken_gates
-from resattn.pipelines.run import Work, execute
+from resattn.pipelines.run import execute
+
+log = logging.getLogger(__name__)
+
+Job = Callable[[], tuple[Plan, Work, Mapping[str, Any]]]
 
 
 def conduct(
@@ -28,13 +35,13 @@ def conduct(
     files: FileOptions,
     quality: QualityOptions,
     voice: TalkOptions,
-    job: Callable[[], tuple[Plan, Work, Mapping[str, Any]]],
+    job: Job,
 ) -> None:
     """Runs one verb from resolved options to exit code.
 
     Args:
         ctx: The verb's context, for ``--print-config`` and its name.
-        files: Output policy.
+        files: Output policy, and who does the work.
         quality: References, reports and gates.
         voice: Form of the output.
         job: Makes the plan, the work on an item and the config; heavy imports happen in it.
@@ -46,57 +53,106 @@ def conduct(
         typer.echo(dump_config(ctx), nl=False)
         return
     talk.start_logging(voice)
-    if files.overwrite and files.skip_existing:
-        raise UserError("--overwrite and --skip-existing exclude each other", "give one of them")
+    files.check()
     report.check_paths(quality.report)
     with talk.traceback_if(voice.debug):
         plan, work, config = job()
         plan = planning.pair_references(plan, quality.reference, quality.pair)
+        order = _order(ctx.info_name or "", config, files, quality)
+        share = batching.share(plan, order)
     for path in plan.unmatched_references:
-        logging.getLogger(__name__).warning("reference %s matches no input", path)
+        log.warning("reference %s matches no input", path)
     if files.dry_run:
-        typer.echo(plan.describe())
+        typer.echo(share.plan.describe())
         return
-    command = ctx.info_name or ""
-    results = _collect(plan, work, voice, lambda done: report.Run(command, config, done), quality)
-    gates = broken_gates(results, quality.fail_under, quality.fail_over)
-    run = report.Run(command, config, results, gates)
+    results = _collected(share, order, work, voice, quality)
+    conclude(_as_run(order, results), quality, voice)
+
+
+def conclude(run: report.Run, quality: ReportOptions, voice: TalkOptions) -> None:
+    """Reports a finished run, shows it and exits by it.
+
+    Raises:
+        typer.Exit: An item failed or a gate is broken.
+    """
+    gates = broken_gates(run.results, quality.fail_under, quality.fail_over)
+    run = report.Run(run.command, run.config, run.results, gates)
     report.write(quality.report, run)
     if voice.format != "jsonl":
         present.show(run, voice.format)
     for sentence in gates:
         typer.echo(f"gate not met: {sentence}", err=True)
-    _exit(results, gates)
-
-
-def _collect(
-    plan: Plan,
-    work: Work,
-    voice: TalkOptions,
-    as_run: Callable[[list[Result]], report.Run],
-    quality: QualityOptions,
-) -> list[Result]:
-    results: list[Result] = []
-    try:
-        for result in execute(plan, work, Progress(False if voice.quiet else voice.progress)):
-            results.append(result)
-            for warning in result.warnings:
-                logging.getLogger(__name__).warning("%s: %s", result.name, warning)
-            if result.error:
-                typer.echo(result.error, err=True)
-            if voice.format == "jsonl":
-                present.show(as_run([result]), "jsonl")
-    except BaseException:
-        # Interrupted: what is finished stays finished and is reported.
-        report.write(quality.report, as_run(results))
-        again = shlex.join(["resattn", *sys.argv[1:], "--skip-existing"])
-        typer.echo(f"stopped after {len(results)} items; continue with: {again}", err=True)
-        raise
-    return results
-
-
-def _exit(results: list[Result], gates: list[str]) -> None:
-    if any(result.status == "failed" for result in results):
+    if any(result.status == "failed" for result in run.results):
         raise typer.Exit(Exit.ITEM_FAILED)
     if gates:
         raise typer.Exit(Exit.GATE_FAILED)
+
+
+def say(result: Result, run: report.Run, voice: TalkOptions) -> None:
+    """What is said of an item as soon as it is its turn."""
+    for warning in result.warnings:
+        log.warning("%s: %s", result.name, warning)
+    if result.error:
+        typer.echo(result.error, err=True)
+    if voice.format == "jsonl":
+        present.show(run, "jsonl")
+
+
+def _order(
+    command: str, config: Mapping[str, Any], files: FileOptions, quality: QualityOptions
+) -> Order:
+    return Order(
+        command=command,
+        # What the user said, and not what the writers were told so that it can be done.
+        config={**config, "overwrite": files.overwrite},
+        out=files.out,
+        overwrite=files.overwrite,
+        resume=files.resume,
+        workers=files.workers,
+        shard=files.shard,
+        scheduler=files.scheduler,
+        hashes=bool(quality.report),
+    )
+
+
+def _as_run(order: Order, results: list[Result]) -> report.Run:
+    return report.Run(order.command, order.config, results)
+
+
+def _collected(
+    share: Share, order: Order, work: Work, voice: TalkOptions, quality: QualityOptions
+) -> list[Result]:
+    """The results, said one by one; at a signal, those there are, reported before it acts."""
+    progress = Progress(False if voice.quiet else voice.progress)
+    results: list[Result] = []
+    everything = len(share.plan.items) + len(share.plan.skipped)
+    with (
+        stopping.on_request(patient=len(share.plan.items) > 1) as request,
+        batching.opened(share, order, request.asked) as batch,
+    ):
+        try:
+            # Closed at once when an error passes: workers must not outlive the run.
+            with contextlib.closing(execute(share.plan, work, progress, batch)) as made:
+                for result in made:
+                    results.append(result)
+                    say(result, _as_run(order, [result]), voice)
+            if len(results) < everything:
+                request.fulfil()
+        except BaseException:
+            # Interrupted: what is finished stays finished and is reported.
+            report.write(quality.report, _as_run(order, results))
+            typer.echo(
+                f"stopped after {len(results)} of {everything} items; "
+                f"continue with: {_continuation(share)}",
+                err=True,
+            )
+            raise
+    return results
+
+
+def _continuation(share: Share) -> str:
+    """The command that makes what is missing: by the journal, where there is one."""
+    told = sys.argv[1:]
+    if not {"--resume", "--skip-existing"} & set(told):
+        told = [*told, "--resume" if share.journaled else "--skip-existing"]
+    return shlex.join(["resattn", *told])

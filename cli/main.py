@@ -10,19 +10,17 @@ import importlib
 import os
 import signal
 import sys
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
 
 from resattn.cli.app import LightHelp
 from resattn.cli.exits import Exit
+from resattn.cli.stopping import Terminated, terminate
 from resattn.cli.verbs import VERBS
 from resattn.errors import ResattnError, ResourceError, is_out_of_memory
 from resattn.version import __version__
-
-if TYPE_CHECKING:
-    from types import FrameType
 
 
 class LazyGroup(TyperGroup):
@@ -88,17 +86,9 @@ def root(
     """
 
 
-class Terminated(BaseException):
-    """SIGTERM arrived; like KeyboardInterrupt it unwinds through every `finally`."""
-
-
-def _on_sigterm(_signum: int, _frame: FrameType | None) -> NoReturn:
-    raise Terminated
-
-
 def run(argv: list[str] | None = None) -> NoReturn:
     """Runs the command line and exits; expected errors become one sentence on stderr."""
-    signal.signal(signal.SIGTERM, _on_sigterm)
+    signal.signal(signal.SIGTERM, terminate)
     try:
         app(argv)
     except ResattnError as error:

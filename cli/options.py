@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from resattn.cli.config_file import load_config
+from resattn.errors import UserError
 from resattn.pipelines.memory import parse_bytes
 
 Format = Literal["text", "json", "jsonl", "csv"]
@@ -65,7 +66,7 @@ def parse_gates(texts: list[str]) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class FileOptions:
-    """Where outputs go and what may happen to files already there."""
+    """Where outputs go, what may happen to files already there, and who makes them."""
 
     out: Annotated[
         Path,
@@ -87,9 +88,68 @@ class FileOptions:
     skip_existing: Annotated[
         bool, option("--skip-existing", help="Leave items alone whose output exists.")
     ] = False
+    resume: Annotated[
+        bool,
+        option(
+            "--resume", help="Make only what is not proven, by hashes, to be made of these inputs."
+        ),
+    ] = False
     dry_run: Annotated[
         bool, option("--dry-run", help="Print what would be read and written, then stop.")
     ] = False
+    workers: Annotated[
+        int,
+        option(
+            "--workers",
+            metavar="N",
+            min=0,
+            help="Processes that share the items; 0 takes one per CPU.",
+        ),
+    ] = 1
+    shard: Annotated[
+        str,
+        option(
+            "--shard",
+            metavar="I/N",
+            help="Do part I of N; auto asks Slurm or AWS Batch, auto/N Kubernetes.",
+        ),
+    ] = ""
+    scheduler: Annotated[
+        str,
+        option(
+            "--scheduler",
+            metavar="CLUSTER",
+            help="Dask workers: tcp://HOST:PORT, local:N or a scheduler file.",
+        ),
+    ] = ""
+
+    @property
+    def replaces(self) -> bool:
+        """Whether writers may replace files; `conduct` sees to it that these are the run's own."""
+        return self.overwrite or self.resume or bool(self.shard)
+
+    def placement(self) -> dict[str, Any]:
+        """What every pipeline's ``plan`` wants to know of these."""
+        return {
+            "include": self.include,
+            "recursive": self.recursive,
+            "overwrite": self.replaces,
+            "skip_existing": self.skip_existing,
+        }
+
+    def check(self) -> None:
+        """Refuses what cannot be meant.
+
+        Raises:
+            UserError: Options exclude each other.
+        """
+        for name in ("overwrite", "resume"):
+            if self.skip_existing and getattr(self, name):
+                raise UserError(
+                    f"--{name} and --skip-existing exclude each other", "give one of them"
+                )
+        if self.scheduler and self.workers != 1:
+            raise UserError("--scheduler and --workers exclude each other", "give one of them")
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,23 +204,9 @@ class ComputeOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class QualityOptions:
-    """What is measured, against what, and when the shell should hear of it."""
+class ReportOptions:
+    """What is told of a run besides its results, and when the shell should hear of it."""
 
-    reference: Annotated[
-        Path | None,
-        option(
-            "--reference", "--ref", metavar="PATH", help="Reference file, or folder paired by name."
-        ),
-    ] = None
-    pair: Annotated[
-        str,
-        option(
-            "--pair",
-            metavar="REGEX",
-            help="Regular expression; its first group pairs an input with a reference.",
-        ),
-    ] = ""
     report: Annotated[
         list[Path],
         option("--report", metavar="FILE", help="Write a report: .json or .csv; repeatable."),
@@ -183,6 +229,26 @@ class QualityOptions:
             callback=parse_gates,
         ),
     ] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class QualityOptions(ReportOptions):
+    """What is measured, and against what."""
+
+    reference: Annotated[
+        Path | None,
+        option(
+            "--reference", "--ref", metavar="PATH", help="Reference file, or folder paired by name."
+        ),
+    ] = None
+    pair: Annotated[
+        str,
+        option(
+            "--pair",
+            metavar="REGEX",
+            help="Regular expression; its first group pairs an input with a reference.",
+        ),
+    ] = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -156,14 +156,11 @@ def pansharpen(
         from resattn.pipelines import pansharpen as pipeline
         from resattn.pipelines.pansharpen_config import PansharpenConfig
 
-        config = PansharpenConfig(**asdict(own), **asdict(compute), overwrite=files.overwrite)
+        config = PansharpenConfig(**asdict(own), **asdict(compute), overwrite=files.replaces)
         plan = pipeline.plan(
             inputs,
             files.out,
-            include=files.include,
-            recursive=files.recursive,
-            overwrite=files.overwrite,
-            skip_existing=files.skip_existing,
+            **files.placement(),
             **asdict(scenes),
         )
         return plan, pipeline.work(config), asdict(config)

@@ -111,15 +111,12 @@ def segment_wound(
         from resattn.pipelines import segment_wound as pipeline
 
         config = pipeline.SegmentWoundConfig(
-            **asdict(own), **asdict(compute), overwrite=files.overwrite
+            **asdict(own), **asdict(compute), overwrite=files.replaces
         )
         plan = pipeline.plan(
             inputs,
             files.out,
-            include=files.include,
-            recursive=files.recursive,
-            overwrite=files.overwrite,
-            skip_existing=files.skip_existing,
+            **files.placement(),
             follow_up=own.follow_up,
         )
         return plan, pipeline.work(config), asdict(config)

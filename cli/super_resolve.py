@@ -100,16 +100,13 @@ def super_resolve(
         from resattn.pipelines import super_resolve as pipeline
 
         config = pipeline.SuperResolveConfig(
-            **asdict(own), **asdict(compute), overwrite=files.overwrite
+            **asdict(own), **asdict(compute), overwrite=files.replaces
         )
         plan = pipeline.plan(
             inputs,
             files.out,
             scale=own.scale,
-            include=files.include,
-            recursive=files.recursive,
-            overwrite=files.overwrite,
-            skip_existing=files.skip_existing,
+            **files.placement(),
         )
         return plan, pipeline.work(config), asdict(config)
 

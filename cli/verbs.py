@@ -29,6 +29,7 @@ VERBS: Final[dict[str, Verb]] = {
         "resattn.cli.super_resolve", "Enlarge photographs and rasters by any factor.", job=True
     ),
     "metrics": Verb("resattn.cli.metrics", "Measure outputs of any tool against references."),
+    "merge": Verb("resattn.cli.merge", "Report the shards of a run as one."),
     "train": Verb("resattn.cli.train", "Fit a model, or go on where a run was stopped."),
     "weights": Verb("resattn.cli.weights", "List, verify, add and convert weights."),
     "core": Verb("resattn.cli.core", "List, check and measure the attention core."),

@@ -28,9 +28,9 @@ from resattn.pipelines.memory import parse_bytes
 from resattn.pipelines.pansharpen_config import PansharpenConfig
 from resattn.pipelines.pixels import to_dtype
 from resattn.pipelines.plan import Item, Plan
+from resattn.pipelines.portable import Work, portable
 from resattn.pipelines.progress import Progress
 from resattn.pipelines.result import Result
-from resattn.pipelines.run import Work
 from resattn.pipelines.scene_reader import SceneReader, open_scene
 from resattn.pipelines.scenes import find_scenes
 from resattn.pipelines.sources import absolute, gather
@@ -102,6 +102,7 @@ def plan(
     return planning.check(items, overwrite=overwrite, skip_existing=skip_existing)
 
 
+@portable
 def work(config: PansharpenConfig) -> Work:
     """What is done with one scene under `config`; wrong options are refused here, once."""
     config.camera()

@@ -41,11 +41,29 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Items in order, and the references that no item claimed."""
+    """Items in order, and the references that no item claimed.
+
+    Attributes:
+        items: What is to be done.
+        skipped: What is left alone because its output exists.
+        unmatched_references: References that belong to no input.
+        positions: Places of the items in the whole plan, where this is a part of it.
+    """
 
     items: tuple[Item, ...]
     skipped: tuple[Item, ...] = ()
     unmatched_references: tuple[Path, ...] = ()
+    positions: tuple[int, ...] = ()
+
+    def part(self, takes: Callable[[Item], bool]) -> Plan:
+        """The plan of the items that `takes` accepts."""
+        places = tuple(place for place, item in enumerate(self.items) if takes(item))
+        return replace(
+            self,
+            items=tuple(self.items[place] for place in places),
+            skipped=tuple(filter(takes, self.skipped)),
+            positions=places,
+        )
 
     def describe(self) -> str:
         """The reads and writes, one per line, as `--dry-run` prints them."""
@@ -100,7 +118,9 @@ def check(items: Iterable[Item], *, overwrite: bool = False, skip_existing: bool
             skipped.append(item)
         elif item.output.exists() and not overwrite:
             raise UserError(
-                f"{item.output} exists", "add --overwrite or --skip-existing", code="E404"
+                f"{item.output} exists",
+                "add --resume, --overwrite or --skip-existing",
+                code="E404",
             )
         else:
             todo.append(item)

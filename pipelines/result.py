@@ -30,6 +30,7 @@ class Result:
         error: ``error[CODE] message`` of a failed item.
         inputs: Files read, in the order of the pipeline.
         reference: What the main output was compared with.
+        sha256: Of every file read and written, by path; empty where nobody asked for it.
     """
 
     name: str
@@ -43,6 +44,15 @@ class Result:
     error: str = ""
     inputs: tuple[Path, ...] = ()
     reference: Path | None = None
+    sha256: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Result:
+        """The result whose `dataclasses.asdict` went through JSON."""
+        files = {name: tuple(map(Path, document[name])) for name in ("outputs", "inputs")}
+        reference = document["reference"] and Path(document["reference"])
+        warnings = tuple(document["warnings"])
+        return cls(**{**document, **files, "reference": reference, "warnings": warnings})
 
 
 @dataclass(frozen=True, slots=True)

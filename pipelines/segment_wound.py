@@ -19,9 +19,9 @@ from resattn.io.image import SUFFIXES
 from resattn.pipelines import plan as planning
 from resattn.pipelines import segment_wound_series
 from resattn.pipelines.plan import Item, Plan
+from resattn.pipelines.portable import Work, portable
 from resattn.pipelines.progress import Progress
 from resattn.pipelines.result import Result
-from resattn.pipelines.run import Work
 from resattn.pipelines.segment_wound_config import SegmentWoundConfig
 from resattn.pipelines.segment_wound_photo import (
     Examiner,
@@ -100,6 +100,7 @@ def plan(
     return planning.check(items, overwrite=overwrite, skip_existing=skip_existing)
 
 
+@portable
 def work(config: SegmentWoundConfig) -> Work:
     """What is done with one item under `config`; wrong options are refused here, once.
 

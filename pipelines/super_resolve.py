@@ -31,9 +31,9 @@ from resattn.pipelines.pictures import (
     open_picture,
 )
 from resattn.pipelines.plan import Item, Plan
+from resattn.pipelines.portable import Work, portable
 from resattn.pipelines.progress import Progress
 from resattn.pipelines.result import Result
-from resattn.pipelines.run import Work
 from resattn.pipelines.sources import absolute, gather
 from resattn.pipelines.super_resolve_cells import CellMaker
 from resattn.pipelines.super_resolve_networks import Chosen, choose, use_threads
@@ -181,6 +181,7 @@ def _check_suffix(output: Path) -> None:
         )
 
 
+@portable
 def work(config: SuperResolveConfig) -> Work:
     """What is done with one file under `config`; wrong options are refused here, once."""
     if not LEAST_SCALE <= config.scale <= LARGEST_SCALE:

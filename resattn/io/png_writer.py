@@ -112,11 +112,13 @@ class PngWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if kind is not None:
-            self._stack.__exit__(kind, error, trace)
-            return
-        with self._stack:
-            self._finish()
+        # Closing the stream writes what is buffered, and may find the disk full once more.
+        with reporting(self._staged.target):
+            if kind is not None:
+                self._stack.__exit__(kind, error, trace)
+                return
+            with self._stack:
+                self._finish()
 
     def _finish(self) -> None:
         if self._left:

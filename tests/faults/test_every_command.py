@@ -37,7 +37,7 @@ def inputs(tmp_path: Path, command: Command) -> Path:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
 
 
 def coded(text: str) -> list[str]:
@@ -85,7 +85,7 @@ def test_f17_a_full_disk(
         assert [path for path in out.rglob("*") if path.stat().st_size > 4096] == []
         assert not [path for path in out.rglob("*") if ".part" in path.name]
     assert done.code == 1
-    assert coded(done.err) == ["E401", "E401"]
+    assert set(coded(done.err)) == {"E401"}
     assert contents(inputs) == before
 
 
@@ -95,9 +95,9 @@ def test_f18_a_disk_that_cannot_be_written(
 ) -> None:
     done = resattn(*command.line(inputs, read_only_disk))
     assert done.code == 1
-    assert coded(done.err) == ["E402", "E402"]
+    assert set(coded(done.err)) == {"E402"}
     below = resattn(*command.line(inputs, read_only_disk / "new"))
-    assert coded(below.err) == ["E402", "E402"]
+    assert set(coded(below.err)) == {"E402"}
 
 
 @every_command

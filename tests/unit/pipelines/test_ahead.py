@@ -6,12 +6,13 @@ import threading
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from resattn.pipelines.ahead import ahead
 
 
+@settings(deadline=None)  # on a shared machine threads may wait
 @given(st.lists(st.integers()), st.integers(1, 4))
 def test_results_and_order_are_those_of_a_loop(items, workers):
     assert list(ahead(lambda x: x * x, items, workers)) == [(x, x * x) for x in items]

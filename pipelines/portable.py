@@ -1,0 +1,61 @@
+"""Work that can cross to another process: as its recipe, never as the network it has loaded."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from resattn.pipelines.plan import Item
+from resattn.pipelines.progress import Progress
+from resattn.pipelines.result import Result
+
+Work = Callable[[Item, Progress], Result]
+Config = TypeVar("Config")
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How work is made: small, hashable, and sent to processes that have the same package.
+
+    Attributes:
+        make: A pipeline's ``work``, found again by its module and name.
+        config: What it is called with.
+    """
+
+    make: Callable[[Any], Work]
+    config: Any
+
+    def with_threads(self, threads: int) -> Recipe:
+        """The same recipe with that many CPU threads, where the config leaves it open."""
+        if getattr(self.config, "threads", None) != 0:
+            return self
+        return Recipe(self.make, dataclasses.replace(self.config, threads=threads))
+
+    def follow(self) -> Work:
+        """The work, its networks loaded here and now."""
+        return self.make(self.config)
+
+
+class Portable:
+    """A `Work` that remembers its recipe."""
+
+    def __init__(self, work: Work, recipe: Recipe) -> None:
+        self._work = work
+        self.recipe = recipe
+
+    def __call__(self, item: Item, progress: Progress) -> Result:
+        """Does the work on one item."""
+        return self._work(item, progress)
+
+
+def portable(make: Callable[[Config], Work]) -> Callable[[Config], Portable]:
+    """Marks a pipeline's ``work(config)``, a function of a module, so that workers can call it."""
+
+    @functools.wraps(make)
+    def made(config: Config) -> Portable:
+        return Portable(make(config), Recipe(made, config))
+
+    return made
