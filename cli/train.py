@@ -27,7 +27,10 @@ app = verb_app()
 @app.command()
 def train(
     task: Annotated[
-        str, typer.Argument(help="super-resolve, segment-wound or compress.", show_default=False)
+        str,
+        typer.Argument(
+            help="super-resolve, segment-wound, compress or detect.", show_default=False
+        ),
     ],
     *,
     data: Annotated[

@@ -11,7 +11,8 @@ from resattn.config import Config
 from resattn.device import pick
 from resattn.errors import UserError
 from resattn.io.atomic import write_text
-from resattn.training import runlog
+from resattn.training import detect, runlog
+from resattn.training.box_set import BoxSet
 from resattn.training.config import TrainConfig
 from resattn.training.curve import draw_curve
 from resattn.training.dataset import ImageSet
@@ -136,16 +137,20 @@ def _task(job: TrainJob, processes: Replicas) -> Task:
             f"a batch of {job.config.batch} does not divide among {processes.count} processes",
             f"choose a multiple of {processes.count}",
         )
-    images = _images(job)
+    images = _images(job, settings)
     if job.keep_data is not None and processes.leads:
         images.save(job.keep_data)
     return kind.make(settings, *images.split(job.folds, job.fold))
 
 
-def _images(job: TrainJob) -> ImageSet:
+def _images(job: TrainJob, settings: Config) -> ImageSet | BoxSet:
     """The set, from one file or from a folder; only a folder needs a decoder."""
     if job.data.suffix == ".safetensors":
-        return ImageSet.load(job.data)
+        return task_kind(job.task).load(job.data)
+    if isinstance(settings, detect.Settings):
+        from resattn.detection.dataset import read_set
+
+        return read_set(job.data, job.side, zoom=settings.model.zoom, cut=settings.cut)
     if job.task == "segment-wound":
         from resattn.wound.dataset import read_photos
 

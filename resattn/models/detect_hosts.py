@@ -158,10 +158,10 @@ class RetinaNet(Host):
 
     def priors(self, cells: Cells) -> Tensor:
         """Anchors of height to width 1/2, 1, 2 and four strides times 1, 2^1/3, 2^2/3: (9 P, 4)."""
-        size = torch.tensor([4 * 2 ** (i / 3) for i in range(3)])
-        stretch = torch.tensor([0.5, 1.0, 2.0]).sqrt()[:, None]
+        size = cells.strides.new_tensor([4 * 2 ** (i / 3) for i in range(3)])
+        stretch = cells.strides.new_tensor([0.5, 1.0, 2.0]).sqrt()[:, None]
         sides = torch.stack([size / stretch, size * stretch], -1).view(1, self.anchors, 2)
-        half = cells.strides[:, None, None] * sides.to(cells.corners) / 2
+        half = cells.strides[:, None, None] * sides / 2
         centre = (cells.corners + self.offset * cells.strides[:, None])[:, None]
         return torch.cat([centre - half, centre + half], -1).flatten(0, 1)
 

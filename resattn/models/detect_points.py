@@ -43,7 +43,7 @@ class BvrConfig(Config):
         shared: Whether classification and boxes read one location table.
     """
 
-    heads: int = 8
+    heads: int = 4
     keys: int = 50
     per_level: int = 20
     extent: int = 160

@@ -87,6 +87,10 @@ class Detections:
     scores: Tensor
     labels: Tensor
 
+    def to(self, device: torch.device) -> Detections:
+        """The same on another device."""
+        return Detections(*(t.to(device) for t in (self.boxes, self.scores, self.labels)))
+
 
 class Raw(NamedTuple):
     """All that the network says of a batch.

