@@ -89,7 +89,7 @@ class Synthesis(nn.Module):
         self.coarse = _blocks(config, config.coarse, config.synthesis[0], config.heads)
         self.up = nn.Conv2d(config.coarse, 4 * config.fine, 1)
         self.fine = _blocks(config, config.fine, config.synthesis[1], config.fine_heads)
-        self.leave = _zero(nn.Conv2d(config.fine, 3 * CELL**2 // 4, 3, padding=1))
+        self.leave = _zero(nn.Conv2d(config.fine, 3 * CELL**2 // 4, 1))
 
     def forward(self, y: Tensor, levels: Tensor) -> Tensor:
         """The image of `y` at the levels (B)."""
