@@ -7,7 +7,7 @@ TORCH ?= torch==2.13.0
 OUT ?= demo-out
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow setup format lint types contracts docs docs-check bench wheel clean
+.PHONY: help demo test test-slow setup format lint types contracts docs docs-check bench faults fuzz wheel clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +56,12 @@ docs-check: $(VENV)/.dev ## fail when a generated page is stale
 
 bench: $(VENV)/.dev ## print the numbers README quotes (needs the shared test data)
 	$(BIN)/python -m bench.pansharpen
+
+faults: $(VENV)/.dev ## every fault class and goal, slow ones too, as a table
+	$(BIN)/python -m pytest -p tests.faults.goals -m '' --timeout 3600
+
+fuzz: $(VENV)/.dev ## mutated inputs for long; FUZZ=100000 mutants of each kind
+	RESATTN_FUZZ=$(or $(FUZZ),100000) $(BIN)/python -m pytest -p tests.faults.goals -k test_g5 --timeout 0
 
 wheel: $(VENV)/.dev ## build the wheel and try it in a fresh environment
 	rm -rf dist build

@@ -102,9 +102,11 @@ def run(argv: list[str] | None = None) -> NoReturn:
     except Terminated:
         typer.echo("terminated: finished outputs are complete, nothing half-written", err=True)
         sys.exit(Exit.TERMINATED)
-    except BrokenPipeError:
-        # The reader of stdout left (`| head`): not an error of ours. Python would complain once
-        # more while flushing at exit, hence the redirect.
+    except (BrokenPipeError, SystemExit) as stopped:
+        # The reader of stdout left (`| head`): not an error of ours, though Click exits with 1.
+        if isinstance(stopped, SystemExit) and not isinstance(stopped.__context__, BrokenPipeError):
+            raise
+        # Python would complain once more while flushing at exit, hence the redirect.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(Exit.OK)
     sys.exit(Exit.OK)

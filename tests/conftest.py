@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 # Tests work on small images, where a second thread only costs; subprocesses inherit it.
@@ -10,9 +11,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 
+from tests.faults.goals import goal
 from tests.shell import resattn
 
-__all__ = ["resattn"]
+__all__ = ["goal", "resattn"]
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -24,3 +26,17 @@ def shared() -> Path:
     if not (root / "data").is_dir():
         pytest.skip(f"shared data not found at {root}: set RESATTN_SHARED")
     return root / "data"
+
+
+def _stay_at_home(event: str, arguments: tuple[object, ...]) -> None:
+    if event in ("socket.connect", "socket.getaddrinfo", "socket.sendto"):
+        address = arguments[0] if event == "socket.getaddrinfo" else arguments[-1]
+        host = address[0] if isinstance(address, tuple) else address
+        # A string is a UNIX socket, or a host to look up.
+        if isinstance(address, tuple) or event == "socket.getaddrinfo":
+            assert str(host) in ("", "None", "localhost", "::1") or str(host).startswith("127."), (
+                f"a test reaches for {host}"
+            )
+
+
+sys.addaudithook(_stay_at_home)

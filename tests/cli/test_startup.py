@@ -28,7 +28,7 @@ def cpu_seconds(arguments: list[str], runs: int = 5) -> float:
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["info", "--json"]])
-def test_answers_within_150_ms_of_cpu(arguments):
+def test_g15_answers_within_150_ms_of_cpu(arguments):
     assert cpu_seconds(arguments) <= 0.150
 
 
@@ -38,7 +38,7 @@ def test_verb_help_within_300_ms_of_cpu(verb):
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["info", "--json"], ["pansharpen", "--help"]])
-def test_loads_nothing_heavy(arguments):
+def test_g15_loads_nothing_heavy(arguments):
     code = (
         "import sys\n"
         "from resattn.cli.main import run\n"

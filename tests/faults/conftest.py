@@ -13,7 +13,9 @@ import pytest
 
 from resattn.cli.verbs import VERBS, Verb
 from resattn.weights.index import Shelf
-from tests.faults.commands import fill
+from tests.faults.commands import COMMANDS, fill
+from tests.faults.forked import Job
+from tests.shell import Shell
 
 Disk = Callable[[int], AbstractContextManager[Path]]
 
@@ -70,10 +72,34 @@ def small_networks(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return shelf.folder
 
 
+WAITING = {"segment-wound": Verb("resattn.cli.segment_wound", "Outline wounds.", job=True)}
+"""Verbs that wait for their weights before they are listed."""
+
+
+def list_waiting_verbs() -> None:
+    """For a process that ends before anyone minds."""
+    for name, verb in WAITING.items():
+        VERBS.setdefault(name, verb)
+
+
 @pytest.fixture(autouse=True)
 def _verbs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Verbs that wait for their weights before they are listed."""
-    waiting = {"segment-wound": Verb("resattn.cli.segment_wound", "Outline wounds.", job=True)}
-    for name, verb in waiting.items():
+    for name, verb in WAITING.items():
         if name not in VERBS:
             monkeypatch.setitem(VERBS, name, verb)
+
+
+@pytest.fixture
+def jobs(tmp_path: Path, small_networks: Path, monkeypatch: pytest.MonkeyPatch, resattn: Shell):
+    """Every command on the items `a` and `b`, with what it writes when nothing goes wrong."""
+    monkeypatch.setenv("RESATTN_HOME", str(small_networks))
+    made: dict[str, Job] = {}
+    for name, command in COMMANDS.items():
+        root = tmp_path / name.replace(" ", "-")
+        (root / "in").mkdir(parents=True)
+        for item in "ab":
+            command.make(root / "in", item)
+        assert resattn(*command.line(root / "in", root / "whole")).code == 0
+        line = command.line(root / "in", root / "out", "--overwrite")
+        made[name] = {"line": line, "out": str(root / "out"), "whole": str(root / "whole")}
+    return made

@@ -35,7 +35,7 @@ def run(folder: Path, names: set[str]) -> None:
     assert not changed
 
 
-def test_the_shipped_odd_images(tmp_path: Path) -> None:
+def test_g1_f24_the_shipped_odd_images(tmp_path: Path) -> None:
     with zipfile.ZipFile(ARCHIVE) as archive:
         archive.extractall(tmp_path)
         names = set(archive.namelist())
@@ -45,5 +45,5 @@ def test_the_shipped_odd_images(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.shared
-def test_all_odd_images(shared: Path) -> None:
+def test_g1_f24_all_odd_images(shared: Path) -> None:
     run(shared / "odd_images/files", {name for name, _ in decisions()})

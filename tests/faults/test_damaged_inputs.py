@@ -92,7 +92,7 @@ def photo_pixels(path: Path) -> np.ndarray:
 
 
 @pytest.mark.parametrize("make", RASTERS.values(), ids=RASTERS.keys())
-def test_f1_a_truncated_raster_is_noticed_at_every_length(
+def test_f1_g2_a_truncated_raster_is_noticed_at_every_length(
     tmp_path: Path, make: Callable[[], bytes]
 ) -> None:
     data = make()
@@ -110,7 +110,7 @@ def test_f1_a_truncated_raster_is_noticed_at_every_length(
 
 
 @pytest.mark.parametrize("make", PHOTOS.values(), ids=PHOTOS.keys())
-def test_f1_a_truncated_photograph_is_noticed_at_every_length(
+def test_f1_g2_a_truncated_photograph_is_noticed_at_every_length(
     tmp_path: Path, make: Callable[[], bytes]
 ) -> None:
     data = make()
@@ -125,7 +125,7 @@ def test_f1_a_truncated_photograph_is_noticed_at_every_length(
 
 
 @pytest.mark.parametrize("read", [raster_pixels, photo_pixels])
-def test_f2_no_flipped_bit_of_a_png_changes_a_pixel(
+def test_f2_g2_no_flipped_bit_of_a_png_changes_a_pixel(
     tmp_path: Path, read: Callable[[Path], np.ndarray]
 ) -> None:
     data = bytearray(pillow("png"))

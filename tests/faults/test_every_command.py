@@ -192,7 +192,7 @@ def test_f21_a_signal_leaves_whole_files_only(
         ),
     ],
 )
-def test_f34_each_call_of_a_batch_fails_once(
+def test_f34_g4_each_call_of_a_batch_fails_once(
     resattn: Shell,
     inputs: Path,
     tmp_path: Path,

@@ -58,7 +58,7 @@ WAYS: dict[str, Callable[[Path], None]] = {
 
 @pytest.mark.parametrize("fraction", [0.02, 0.5, 0.9, 0.99])
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS.keys())
-def test_f17_a_full_disk_is_noticed_and_leaves_nothing(
+def test_f17_g9_a_full_disk_is_noticed_and_leaves_nothing(
     small_disk, way: Callable[[Path], None], fraction: float
 ) -> None:
     with small_disk(int(NOISE.nbytes * fraction)) as folder:
@@ -70,7 +70,7 @@ def test_f17_a_full_disk_is_noticed_and_leaves_nothing(
     assert left == []
 
 
-def test_f17_the_second_pass_of_a_cog_needs_room_too(small_disk) -> None:
+def test_f17_g9_the_second_pass_of_a_cog_needs_room_too(small_disk) -> None:
     with small_disk(int(NOISE.nbytes * 1.1)) as folder:
         with pytest.raises(OutputError) as caught:
             write(folder / "out.tif", 64, block=64, cog=True)

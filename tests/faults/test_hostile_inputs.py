@@ -134,7 +134,7 @@ VRT = (
         "<WCS_GDAL><ServiceURL>http://127.0.0.1:9/</ServiceURL></WCS_GDAL>",
     ],
 )
-def test_f9_a_virtual_raster_in_disguise_is_refused(tmp_path: Path, text: str) -> None:
+def test_f9_g13_a_virtual_raster_in_disguise_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "scene.tif"
     path.write_text(text, "utf-8")
     assert refusal(path).code == "E308"
@@ -176,7 +176,7 @@ def test_f9_plain_rasterio_would_have_read_it(tmp_path: Path) -> None:
         "/vsistdin/",
     ],
 )
-def test_f10_names_of_network_and_virtual_files_are_refused(name: str) -> None:
+def test_f10_g13_names_of_network_and_virtual_files_are_refused(name: str) -> None:
     for given in (name, Path(name)):
         with pytest.raises(ItemError, match="network or virtual") as caught:
             local_path(given)

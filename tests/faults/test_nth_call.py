@@ -55,7 +55,7 @@ OPERATIONS: dict[str, tuple[Callable[[Path], None], Operation]] = {
 
 @pytest.mark.parametrize("error", FAILURES.values(), ids=FAILURES.keys())
 @pytest.mark.parametrize(("prepare", "operate"), OPERATIONS.values(), ids=OPERATIONS.keys())
-def test_f34_the_nth_call_fails_and_nothing_is_lost(
+def test_f34_g4_the_nth_call_fails_and_nothing_is_lost(
     tmp_path: Path, prepare: Callable[[Path], None], operate: Operation, error: BaseException
 ) -> None:
     source, target = tmp_path / "source.png", tmp_path / "target.png"

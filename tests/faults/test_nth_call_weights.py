@@ -44,7 +44,7 @@ def files(folder: Path) -> dict[str, bytes]:
         ),
     ],
 )
-def test_f34_each_call_of_a_training_run_fails_once(
+def test_f34_g4_each_call_of_a_training_run_fails_once(
     resattn: Shell, photos: Path, tmp_path: Path, error: BaseException, step: int
 ) -> None:
     """Reading a photograph may fail, which leaves it out; nothing else may pass in silence."""
@@ -70,7 +70,7 @@ def test_f34_each_call_of_a_training_run_fails_once(
 
 @pytest.mark.parametrize("error", FAILURES.values(), ids=FAILURES.keys())
 @pytest.mark.parametrize("action", ["get", "import", "verify"])
-def test_f34_each_call_on_weights_fails_once(
+def test_f34_g4_each_call_on_weights_fails_once(
     resattn: Shell,
     small_networks: Path,
     tmp_path: Path,

@@ -47,7 +47,7 @@ def parts(draw, grid):
 
 @settings(max_examples=30)
 @given(st.data(), scenes(), st.sampled_from(sorted(METHODS)), st.sampled_from([0.0, 0.5, 1.0]))
-def test_windows_equal_the_whole(data, pair, method, consistency):
+def test_g7_windows_equal_the_whole(data, pair, method, consistency):
     scene, optics = pair
     whole = Window(0, 0, scene.grid.pan_height, scene.grid.pan_width)
     pan, pan_valid = scene.read_pan(whole)

@@ -35,7 +35,7 @@ def window_sum(image: np.ndarray, side: int) -> np.ndarray:
     size=st.integers(1, 24),
     radius=st.integers(0, 5),
 )
-def test_a_local_filter(height: int, width: int, size: int, radius: int) -> None:
+def test_g7_a_local_filter(height: int, width: int, size: int, radius: int) -> None:
     image = np.random.default_rng(height * width).integers(0, 999, (2, height, width))
     out = np.full_like(image, -1)
     grid = Grid(height, width, size, halo=radius)
@@ -53,7 +53,7 @@ def test_a_local_filter(height: int, width: int, size: int, radius: int) -> None
     side=st.integers(1, 7),
     radius=st.integers(0, 3),
 )
-def test_a_filter_on_a_fixed_grid_then_a_local_one(
+def test_g7_a_filter_on_a_fixed_grid_then_a_local_one(
     height: int, width: int, steps: int, side: int, radius: int
 ) -> None:
     image = np.random.default_rng(height + width).integers(0, 999, (1, height, width))
@@ -74,7 +74,7 @@ def test_a_filter_on_a_fixed_grid_then_a_local_one(
     size=st.integers(1, 12),
     scale=st.integers(1, 4),
 )
-def test_enlarging(height: int, width: int, size: int, scale: int) -> None:
+def test_g7_enlarging(height: int, width: int, size: int, scale: int) -> None:
     image = np.random.default_rng(height * width).integers(0, 999, (height, width))
 
     def enlarge(block: np.ndarray) -> np.ndarray:

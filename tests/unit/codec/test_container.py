@@ -78,7 +78,7 @@ def test_roles_are_mask_then_alpha_then_groups_of_three():
     assert head.roles == (("mask", ()), ("alpha", (1,)), ("colour", (0, 2, 3)), ("colour", (4, 5)))
 
 
-def test_every_truncation_is_noticed():
+def test_f3_g2_every_truncation_is_noticed():
     data, units = file_of(chunks={container.XMP: b"<x/>"})
     start = len(data) - sum(map(len, units))
     for length in range(len(data)):
@@ -97,7 +97,7 @@ def test_every_truncation_is_noticed():
                     layout.payload(stream, unit)
 
 
-def test_every_flipped_bit_is_noticed():
+def test_f3_g2_every_flipped_bit_is_noticed():
     data, units = file_of(chunks={container.XMP: b"<x/>"})
     for place in range(8 * len(data)):
         flipped = bytearray(data)
@@ -119,19 +119,19 @@ def test_every_flipped_bit_is_noticed():
         Head(20000, 20000, 20032, 1, "uint8"),
     ],
 )  # fmt: skip
-def test_heads_that_ask_too_much_are_refused(head):
+def test_f3_f6_heads_that_ask_too_much_are_refused(head):
     with pytest.raises(DamageError):
         Head.unpack(head.pack())
 
 
-def test_an_index_that_the_file_cannot_have_is_refused_before_it_is_made():
+def test_f3_an_index_that_the_file_cannot_have_is_refused_before_it_is_made():
     huge = Head(2**32 - 1, 2**32 - 1, 64, 3, "uint8")
     data = front(huge, {}, empty_index(1))
     with pytest.raises(DamageError, match="units"):
         read_layout(io.BytesIO(data))
 
 
-def test_a_chunk_that_claims_more_than_the_file_is_refused():
+def test_f3_a_chunk_that_claims_more_than_the_file_is_refused():
     data = container.SIGNATURE + b"\x01HEAD\xff\xff\xff\xff"
     with pytest.raises(DamageError, match="beyond"):
         read_layout(io.BytesIO(data))
@@ -144,7 +144,7 @@ def test_later_versions_are_named_and_unknown_chunks_passed_over():
         read_layout(io.BytesIO(data[:8] + b"\x02" + data[9:]))
 
 
-def test_chunks_out_of_order_are_refused():
+def test_f3_chunks_out_of_order_are_refused():
     head = chunk(container.HEAD, HEAD.pack())
     for middle in (head + head, chunk(b"XMP_", b""), head + 2 * chunk(b"XMP_", b"")):
         with pytest.raises(DamageError, match="where none may be"):

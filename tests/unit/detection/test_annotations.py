@@ -91,7 +91,7 @@ def test_coco_boxes_are_corners_and_classes_follow_their_ids(tmp_path):
         (("annotations", 0, "bbox", 1), True, "E331", "bbox[1] is true or false, not a finite"),
     ],
 )
-def test_a_wrong_coco_file_is_one_sentence_with_the_path(tmp_path, steps, value, code, words):
+def test_f31_f32_a_wrong_coco_file_is_one_sentence(tmp_path, steps, value, code, words):
     with pytest.raises(ItemError) as caught:
         read_coco(coco(tmp_path, changed(steps, value)))
     assert caught.value.code == code
@@ -112,7 +112,7 @@ def test_a_wrong_coco_file_is_one_sentence_with_the_path(tmp_path, steps, value,
         ('{"categories": [{"id": 1, "id": 2}]}', "E331", "$.categories[0] has 'id' twice"),
     ],
 )
-def test_json_that_parsers_stumble_over(tmp_path, text, code, words):
+def test_f32_json_that_parsers_stumble_over(tmp_path, text, code, words):
     with pytest.raises(ItemError) as caught:
         read_coco(coco(tmp_path, text))
     assert caught.value.code == code
@@ -121,7 +121,7 @@ def test_json_that_parsers_stumble_over(tmp_path, text, code, words):
     assert len(str(caught.value)) < 300
 
 
-def test_a_byte_order_mark_is_no_error(tmp_path):
+def test_f32_a_byte_order_mark_is_no_error(tmp_path):
     path = tmp_path / "set.json"
     path.write_bytes(b"\xef\xbb\xbf" + json.dumps(GOOD).encode())
     assert len(read_coco(path).pictures) == 2
@@ -158,7 +158,7 @@ def test_voc_counts_from_one_and_includes_the_last_pixel(tmp_path):
         (">cat<", ">cow<", "E333", "class 'cow' is none of cat, dog"),
     ],
 )
-def test_a_wrong_voc_file_is_one_sentence_with_the_path(tmp_path, old, new, code, words):
+def test_f32_a_wrong_voc_file_is_one_sentence_with_the_path(tmp_path, old, new, code, words):
     path = tmp_path / "a.xml"
     path.write_text(VOC.replace(old, new))
     with pytest.raises(ItemError) as caught:
@@ -187,7 +187,7 @@ def test_yolo_is_relative_to_the_picture(tmp_path):
         ("0 5 .5 .5 .5", "E332", "outside the picture"),
     ],
 )
-def test_a_wrong_yolo_file_is_one_sentence_with_the_line(tmp_path, line, code, words):
+def test_f32_a_wrong_yolo_file_is_one_sentence_with_the_line(tmp_path, line, code, words):
     (tmp_path / "a.txt").write_text(f"0 .5 .5 .5 .5\n{line}\n")
     with pytest.raises(ItemError) as caught:
         read_yolo({"a.png": (40, 80)}, tmp_path, ("cat", "dog"))
@@ -265,7 +265,7 @@ def test_geojson_lies_on_wgs84_unless_it_says_otherwise(tmp_path, ground):
         ([[3.001, 45.152], [3.002, 45.151]], {}, "E331", "$.features[0].properties names no class"),
     ],
 )
-def test_a_wrong_geojson_is_one_sentence_with_the_path(
+def test_f32_a_wrong_geojson_is_one_sentence_with_the_path(
     tmp_path, ground, ring, properties, code, words
 ):
     path = collection(tmp_path, feature(ring, properties))

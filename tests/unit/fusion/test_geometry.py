@@ -108,7 +108,7 @@ def test_samples_outside_pan_are_not_in_the_overlap():
         (ImageGrid(400, 400), ImageGrid(100, 70), "E325", "ratio 4.000 down but 5.714 across"),
     ],
 )  # fmt: skip
-def test_pairs_that_do_not_fit_are_refused(pan, ms, code, text):
+def test_f16_pairs_that_do_not_fit_are_refused(pan, ms, code, text):
     with pytest.raises(ItemError, match=text) as caught:
         match(pan, ms)
     assert caught.value.code == code

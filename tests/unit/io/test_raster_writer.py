@@ -176,7 +176,7 @@ def test_many_bands_are_stored_apart(tmp_path: Path) -> None:
         np.testing.assert_array_equal(dataset.read(), pixels)
 
 
-def test_the_same_windows_give_the_same_bytes(tmp_path: Path) -> None:
+def test_g12_the_same_windows_give_the_same_bytes(tmp_path: Path) -> None:
     for name in ("a.tif", "b.tif"):
         write(tmp_path / name, noise(2, 70, 90), block=32)
     assert (tmp_path / "a.tif").read_bytes() == (tmp_path / "b.tif").read_bytes()

@@ -66,13 +66,13 @@ def test_a_dash_reads_the_list_from_stdin(tmp_path, monkeypatch):
     assert names(gather(["-"])) == ["a.tif"]
 
 
-def test_symbolic_loops_end(tmp_path):
+def test_f28_symbolic_loops_end(tmp_path):
     touch(tmp_path / "sub" / "a.tif")
     (tmp_path / "sub" / "loop").symlink_to(tmp_path)
     assert names(gather([str(tmp_path)])) == ["a.tif"]
 
 
-def test_pipes_and_dangling_links_are_passed_over(tmp_path):
+def test_f28_pipes_and_dangling_links_are_passed_over(tmp_path):
     touch(tmp_path / "a.tif")
     os.mkfifo(tmp_path / "pipe.tif")
     (tmp_path / "dangling.tif").symlink_to(tmp_path / "nowhere")
@@ -80,12 +80,12 @@ def test_pipes_and_dangling_links_are_passed_over(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["with space.tif", "new\nline.tif", "-dash.tif", "é😀.tif"])
-def test_odd_names_survive(tmp_path, name):
+def test_f27_odd_names_survive(tmp_path, name):
     touch(tmp_path / name)
     assert names(gather([str(tmp_path)])) == [name]
 
 
-def test_a_name_that_is_not_utf8_survives(tmp_path):
+def test_f27_a_name_that_is_not_utf8_survives(tmp_path):
     raw = os.fsencode(tmp_path) + b"/\xff.tif"
     os.close(os.open(raw, os.O_CREAT))
     (source,) = gather([str(tmp_path)])

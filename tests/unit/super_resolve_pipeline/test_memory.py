@@ -46,7 +46,7 @@ def make(path, side):
 
 
 @pytest.mark.slow
-def test_a_raster_of_nine_megapixels_is_enlarged_in_the_memory_of_a_small_one(tmp_path, copying):
+def test_g6_a_raster_of_nine_megapixels_is_enlarged_in_the_memory_of_a_small_one(tmp_path, copying):
     small = peak_mb(make(tmp_path / "s.tif", 500), tmp_path / "s4.tif", copying)
     large = peak_mb(make(tmp_path / "l.tif", 3000), tmp_path / "l4.tif", copying)
     # 12000² × 3 × uint16 are 864 MB; what grows is GDAL's block cache, 64 MB at most.

@@ -88,7 +88,7 @@ def test_a_checkpoint_is_converted(tmp_path, monkeypatch):
     assert (entry.architecture, entry.config["scale"]) == ("craft", 2)
 
 
-def test_a_pickle_that_runs_code_does_not(tmp_path):
+def test_f26_g13_a_pickle_that_runs_code_does_not(tmp_path):
     mark = tmp_path / "ran"
     path = tmp_path / "evil.pth"
     torch.save({"params": {"conv_first.weight": torch.zeros(1), "x": Evil(mark)}}, path)
@@ -100,7 +100,7 @@ def test_a_pickle_that_runs_code_does_not(tmp_path):
 @pytest.mark.parametrize(
     "content", [b"", b"hello", b"PK\x03\x04", pickle.dumps([1, 2]), pickle.dumps(os.getcwd)]
 )
-def test_what_is_no_checkpoint_is_refused(tmp_path, content):
+def test_f26_what_is_no_checkpoint_is_refused(tmp_path, content):
     (tmp_path / "c.pth").write_bytes(content)
     assert code_of(tmp_path / "c.pth") == "E602"
 

@@ -71,7 +71,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize(("data", "code"), HOSTILE.values(), ids=HOSTILE.keys())
-def test_hostile_files_are_refused_with_their_code(data, code):
+def test_f26_g13_hostile_files_are_refused_with_their_code(data, code):
     with pytest.raises(WeightsError) as caught:
         parse(data, "evil.safetensors")
     assert caught.value.code == code
@@ -79,14 +79,14 @@ def test_hostile_files_are_refused_with_their_code(data, code):
 
 
 @pytest.mark.parametrize("length", range(0, len(GOOD), 7))
-def test_every_truncation_is_refused(length):
+def test_f26_every_truncation_is_refused(length):
     with pytest.raises(WeightsError) as caught:
         parse(GOOD[:length], "cut")
     assert caught.value.code == "E602"
 
 
 @given(place=st.integers(0, len(GOOD) - 1), bit=st.integers(0, 7))
-def test_a_flipped_bit_is_refused_or_only_changes_what_it_holds(place, bit):
+def test_f26_a_flipped_bit_is_refused_or_only_changes_what_it_holds(place, bit):
     damaged = bytearray(GOOD)
     damaged[place] ^= 1 << bit
     try:

@@ -109,7 +109,7 @@ def test_unknown_name_suggests_the_nearest(stored):
 
 
 @pytest.mark.parametrize("suffix", ["pth", "pt", "ckpt"])
-def test_pickles_are_refused_by_their_name_with_the_remedy(suffix):
+def test_f26_pickles_are_refused_by_their_name_with_the_remedy(suffix):
     with pytest.raises(WeightsError, match="resattn weights convert") as caught:
         load(f"model.{suffix}", "super-resolve")
     assert caught.value.code == "E601"
@@ -142,7 +142,7 @@ CHANGES = {
 
 
 @pytest.mark.parametrize(("change", "code"), CHANGES.values(), ids=CHANGES.keys())
-def test_tensors_that_are_not_the_models_are_refused(stored, change, code):
+def test_f26_tensors_that_are_not_the_models_are_refused(stored, change, code):
     assert code_of(load, rewritten(stored, change), "super-resolve") == code
 
 
@@ -160,14 +160,14 @@ FACTS = {
 }
 
 
-def test_settings_for_a_model_larger_than_memory_are_refused(stored):
+def test_f26_settings_for_a_model_larger_than_memory_are_refused(stored):
     facts = vars(ORIGIN) | {"config": {"dim": 1 << 20, "blocks": 64}}
     path = rewritten(stored, lambda t: None, {"resattn": json.dumps(facts)})
     assert code_of(load, path, "super-resolve") == "E604"
 
 
 @pytest.mark.parametrize("metadata", FACTS.values(), ids=FACTS.keys())
-def test_files_that_do_not_say_what_they_are_are_refused(stored, metadata):
+def test_f26_files_that_do_not_say_what_they_are_are_refused(stored, metadata):
     path = rewritten(stored, lambda t: None, metadata)
     assert code_of(load, path, "super-resolve") == "E606"
 
@@ -176,13 +176,13 @@ def test_files_that_do_not_say_what_they_are_are_refused(stored, metadata):
     "text",
     ["{", "[]", '{"schema": 9, "weights": []}', '{"schema": 1, "weights": [{"name": "x"}]}'],
 )
-def test_damaged_index_is_refused(shelf, text):
+def test_f32_damaged_index_is_refused(shelf, text):
     shelf.folder.mkdir()
     (shelf.folder / index.INDEX).write_text(text)
     assert code_of(shelf.entries) == "E607"
 
 
-def test_index_cannot_lead_out_of_its_folder(shelf, model):
+def test_f31_index_cannot_lead_out_of_its_folder(shelf, model):
     entry, data = pack(model.state_dict(), ORIGIN)
     shelf.put(entry, data)
     text = (shelf.folder / index.INDEX).read_text()

@@ -1,0 +1,42 @@
+"""G3: every fault class has tests, whichever folder they are in."""
+
+from __future__ import annotations
+
+import ast
+
+import pytest
+
+from tests.conftest import REPOSITORY
+from tests.faults.catalogue import FAULTS, GOALS, count, named
+
+
+def functions() -> list[str]:
+    """Names of all test functions of the repository, read and not imported."""
+    return [
+        node.name
+        for path in sorted((REPOSITORY / "tests").rglob("test_*.py"))
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
+    ]
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_g3_each_fault_class_has_a_test(fault: str) -> None:
+    assert count(functions())[fault] > 0, f"no test is named test_{fault.lower()}_…"
+
+
+@pytest.mark.parametrize("goal", GOALS)
+def test_g3_each_goal_has_a_test(goal: str) -> None:
+    assert count(functions())[goal] > 0, f"no test is named test_{goal.lower()}_…"
+
+
+def test_names_hold_no_class_that_is_not_listed() -> None:
+    assert {label for name in functions() for label in named(name)} <= {*FAULTS, *GOALS}
+
+
+def test_g3_at_least_120_injections(request: pytest.FixtureRequest) -> None:
+    """Counted as collected, so that each set of parameters is one; needs the whole suite."""
+    if request.config.args != ["tests"] or request.config.option.keyword:
+        pytest.skip("only a part of the suite was asked for")
+    found = count(item.name for item in request.session.items)
+    assert sum(found[fault] for fault in FAULTS) >= 120

@@ -1,0 +1,201 @@
+"""F24, F25, F29, F33: slow files, dead workers, large folders and odd surroundings."""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from resattn.errors import WeightsError
+from resattn.pipelines import super_resolve
+from resattn.weights import convert, unpickle
+from tests.conftest import REPOSITORY
+from tests.faults.commands import COMMANDS
+from tests.shell import Shell
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> Path:
+    """A pickle, which is read by a worker."""
+    path = tmp_path / "weights.pth"
+    torch.save({"w": torch.ones(2)}, path)
+    return path
+
+
+def as_worker(monkeypatch: pytest.MonkeyPatch, folder: Path, program: str) -> None:
+    script = folder / "worker.py"
+    script.write_text(program)
+    monkeypatch.setattr(unpickle, "__file__", str(script))
+
+
+def test_f24_a_worker_over_its_time_is_ended(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, checkpoint: Path
+) -> None:
+    as_worker(monkeypatch, tmp_path, "import time; time.sleep(60)")
+    monkeypatch.setattr(convert, "_TIME_LIMIT_S", 0.2)
+    with pytest.raises(WeightsError, match=r"more than 0\.2 s") as caught:
+        convert.tensors_of(checkpoint)
+    assert caught.value.code == "E602"
+
+
+@pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGKILL, signal.SIGABRT])
+def test_f25_a_worker_that_dies_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, checkpoint: Path, number: int
+) -> None:
+    as_worker(monkeypatch, tmp_path, f"import os; os.kill(os.getpid(), {int(number)})")
+    with pytest.raises(WeightsError, match="it died") as caught:
+        convert.tensors_of(checkpoint)
+    assert caught.value.code == "E602"
+
+
+@pytest.mark.parametrize("files", [5_000, pytest.param(100_000, marks=pytest.mark.slow)])
+def test_f29_a_large_folder_is_planned_at_once(tmp_path: Path, goal, files: int) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for number in range(files):
+        os.close(os.open(folder / f"{number}.png", os.O_CREAT))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    start = time.process_time()
+    plan = super_resolve.plan([str(folder)], tmp_path / "out", scale=2)
+    seconds = time.process_time() - start
+    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1000
+    assert len(plan.items) == files
+    assert seconds < 5 * files / 100_000 + 0.2
+    assert grown < 200
+
+
+def test_f33_surroundings_do_not_change_the_bytes(
+    resattn: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ASCII locale, no home, far time zone, a terminal of no width, and nobody at stdout."""
+    command = COMMANDS["pansharpen"]
+    source = tmp_path / "grün"
+    source.mkdir()
+    command.make(source, "ö")
+    assert resattn(*command.line(source, tmp_path / "whole")).code == 0
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [sys.executable, "-m", "resattn", *command.line(source, tmp_path / "out")],
+        cwd=REPOSITORY,
+        env={
+            "PATH": "/usr/bin:/bin", "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0",
+            "TZ": "Pacific/Kiritimati", "NO_COLOR": "1", "TERM": "dumb", "COLUMNS": "1",
+        },
+        stdin=subprocess.DEVNULL,
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        check=False,
+    )  # fmt: skip
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (0, b"")
+    whole = {path.name: path.read_bytes() for path in (tmp_path / "whole").iterdir()}
+    assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == whole
+
+
+def test_f33_a_name_that_ascii_cannot_show_is_escaped(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "resattn", "super-resolve", "grün.png", "-o", "x.png"],
+        cwd=REPOSITORY,
+        env={"PATH": "/usr/bin:/bin", "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert b"error[E202]" in done.stderr
+    assert b"Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_f21_g10_a_signal_ends_the_largest_work_within_two_seconds(
+    tmp_path: Path, goal, number: int, code: int
+) -> None:
+    """The packaged network on a photograph of a megapixel: the signal waits for one cell."""
+    line = [sys.executable, "-m", "resattn", "super-resolve", "in.png", "-o", "out.png"]
+    pixels = torch.randint(0, 256, (3, 1024, 1024), dtype=torch.uint8).numpy()
+    from resattn.io.image import write_image
+
+    write_image(tmp_path / "in.png", pixels)
+    taken = []
+    for _ in range(5):
+        running = subprocess.Popen(
+            line, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(REPOSITORY)}
+        )
+        while not list(tmp_path.glob("*.part-*")) and running.poll() is None:
+            time.sleep(0.05)
+        time.sleep(0.3)
+        running.send_signal(number)
+        start = time.perf_counter()
+        assert running.wait(60) == code
+        taken.append(time.perf_counter() - start)
+        assert [path.name for path in tmp_path.iterdir()] == ["in.png"]
+    goal("G10", f"{signal.Signals(number).name}: {max(taken):.1f} s at most of {len(taken)}")
+    assert max(taken) <= 2
+
+
+@pytest.mark.slow
+def test_g6_g14_memory_is_flat_and_classical_pansharpening_fast(tmp_path: Path, goal) -> None:
+    """2048² and 6144² pixels, four bands of 16 bits, zstd, by Brovey, each in its own process."""
+    peaks = {}
+    for side in (2048, 6144):
+        folder = tmp_path / str(side)
+        folder.mkdir()
+        done = subprocess.run(
+            [sys.executable, "-c", SHARPEN, str(side)],
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        seconds, peak, idle = map(float, done.stdout.split())
+        peaks[side] = peak - idle
+        shutil.rmtree(folder)
+    speed = 6144**2 / seconds / 1e6
+    goal("G6", f"{peaks[2048]:.0f} MB beyond imports for 4 Mpx, {peaks[6144]:.0f} MB for 38 Mpx")
+    goal("G14", f"{speed:.1f} Mpx per CPU second")
+    assert peaks[6144] <= 400
+    assert speed >= 15
+
+
+SHARPEN = """
+import resource, sys, time
+import numpy as np, rasterio, torch
+from resattn.io.profile import RasterProfile
+from resattn.io.raster_writer import RasterWriter
+from resattn.pipelines import pansharpen
+from resattn.tiling import tiles
+from affine import Affine
+from pathlib import Path
+
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
+
+side = int(sys.argv[1])
+rng = np.random.default_rng(0)
+for name, count, scale in (("pan", 1, 1), ("ms", 4, 4)):
+    n = side // scale
+    profile = RasterProfile(
+        height=n, width=n, count=count, dtype="uint16", crs="EPSG:32632",
+        transform=Affine(scale, 0, 5e5, 0, -scale, 5e6),
+    )
+    with RasterWriter(Path(f"{name}.tif"), profile) as writer:
+        for tile in tiles(n, n, 512):
+            shape = (count, tile.inner.height, tile.inner.width)
+            writer.write(tile.inner, rng.integers(200, 4000, shape, np.uint16))
+idle, start = peak(), time.process_time()
+pansharpen.pansharpen(
+    "pan.tif", "ms.tif", "out.tif", method="brovey", registration=False, metrics=False, threads=1
+)
+print(time.process_time() - start, peak(), idle)
+"""
