@@ -209,7 +209,9 @@ class ReportOptions:
 
     report: Annotated[
         list[Path],
-        option("--report", metavar="FILE", help="Write a report: .json or .csv; repeatable."),
+        option(
+            "--report", metavar="FILE", help="Write a report, .json, .csv or .html; repeatable."
+        ),
     ] = field(default_factory=list)
     fail_under: Annotated[
         list[str],

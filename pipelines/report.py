@@ -1,4 +1,4 @@
-"""Reports a program can read: JSON with everything, CSV with one row per item."""
+"""Reports: JSON with everything, CSV with one row per item, HTML to look at."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from resattn.version import __version__
 
 SCHEMA: Final = 1
 _PACKAGES: Final = ("torch", "numpy", "rasterio", "opencv-python", "scikit-image")
-SUFFIXES: Final = (".json", ".csv")
+SUFFIXES: Final = (".json", ".csv", ".html")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +61,26 @@ def write(paths: Sequence[Path], run: Run) -> None:
 
     for path in paths:
         make_folder(path.parent)
-        text = to_csv(run.results) if path.suffix.lower() == ".csv" else to_json(run)
-        write_text(path, text, overwrite=True)
+        write_text(path, _rendered(run, path.suffix.lower()), overwrite=True)
+
+
+def _rendered(run: Run, suffix: str) -> str:
+    if suffix == ".csv":
+        return to_csv(run.results)
+    if suffix == ".html":
+        from resattn.pipelines.html_report import to_html
+
+        return to_html(run.results, to_plain(run))
+    return to_json(run)
 
 
 def to_json(run: Run) -> str:
     """The run as JSON; NaN becomes null, which every reader accepts."""
+    return json.dumps(to_plain(run), indent=2, ensure_ascii=False) + "\n"
+
+
+def to_plain(run: Run) -> dict[str, Any]:
+    """The run in the words of JSON."""
     document = {
         "schema": SCHEMA,
         "command": run.command,
@@ -78,7 +92,8 @@ def to_json(run: Run) -> str:
         "gates_not_met": list(run.gates),
         "items": [asdict(result) for result in run.results],
     }
-    return json.dumps(_plain(document), indent=2, ensure_ascii=False) + "\n"
+    plain: dict[str, Any] = _plain(document)
+    return plain
 
 
 def to_csv(results: Sequence[Result]) -> str:
