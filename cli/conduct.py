@@ -6,7 +6,7 @@ import contextlib
 import logging
 import shlex
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import typer
@@ -28,6 +28,7 @@ from resattn.pipelines.run import execute
 log = logging.getLogger(__name__)
 
 Job = Callable[[], tuple[Plan, Work, Mapping[str, Any]]]
+Whole = Callable[[Sequence[Result]], Result | None]
 
 
 def conduct(
@@ -36,6 +37,7 @@ def conduct(
     quality: QualityOptions,
     voice: TalkOptions,
     job: Job,
+    whole: Whole | None = None,
 ) -> None:
     """Runs one verb from resolved options to exit code.
 
@@ -45,6 +47,7 @@ def conduct(
         quality: References, reports and gates.
         voice: Form of the output.
         job: Makes the plan, the work on an item and the config; heavy imports happen in it.
+        whole: Makes one more result of those of all items, where there is something to say.
 
     Raises:
         typer.Exit: With a code other than 0, see `Exit`.
@@ -66,6 +69,10 @@ def conduct(
         typer.echo(share.plan.describe())
         return
     results = _collected(share, order, work, voice, quality)
+    together = None if whole is None else whole(results)
+    if together is not None:
+        results.append(together)
+        say(together, _as_run(order, [together]), voice)
     conclude(_as_run(order, results), quality, voice)
 
 

@@ -31,6 +31,7 @@ class Result:
         inputs: Files read, in the order of the pipeline.
         reference: What the main output was compared with.
         sha256: Of every file read and written, by path; empty where nobody asked for it.
+        of_run: True for the one result that is about all items together.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Result:
     inputs: tuple[Path, ...] = ()
     reference: Path | None = None
     sha256: Mapping[str, str] = field(default_factory=dict)
+    of_run: bool = False
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Result:
@@ -72,7 +74,12 @@ class Gate:
         return cls(bare, float(value), below_fails, of_mean=bare != metric)
 
     def broken_by(self, finished: Sequence[Result]) -> list[str]:
-        """Why the finished items do not pass, one sentence for each reason."""
+        """Why the finished items do not pass, one sentence for each reason.
+
+        What is measured of all items together is held against the gate in their place.
+        """
+        together = [r for r in finished if r.of_run and self.metric in r.metrics]
+        finished = together or [r for r in finished if not r.of_run]
         if not self.of_mean:
             return [why for r in finished if (why := self._why(r.name, r.metrics))]
         rows = [result.metrics for result in finished]

@@ -17,7 +17,10 @@ def summary(results: Sequence[Result]) -> dict[str, Any]:
 
     A baseline is compared item by item: ``lead`` is the mean of our value minus its value, with
     an interval of its own, and ``better_in`` the share of the items in which ours is the better.
+    Scores of all items together, where a verb has any, stand apart.
     """
+    together = [result for result in results if result.of_run]
+    results = [result for result in results if not result.of_run]
     finished = [result for result in results if result.status == "ok"]
     counts = {s: sum(r.status == s for r in results) for s in ("ok", "failed", "skipped")}
     rivals = dict.fromkeys(name for result in finished for name in result.baselines)
@@ -25,6 +28,7 @@ def summary(results: Sequence[Result]) -> dict[str, Any]:
         "items": counts,
         "metrics": _aggregate([result.metrics for result in finished]),
         "baselines": {rival: _compare(finished, rival) for rival in rivals},
+        "together": {name: value for r in together for name, value in r.metrics.items()},
     }
 
 

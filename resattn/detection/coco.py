@@ -6,7 +6,10 @@ from collections.abc import Hashable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from resattn.detection.annotations import Annotations, Mark, Marked, checked_box, safe_name
+from resattn.detection.found import Found
 from resattn.detection.tree import Node, read_json
 from resattn.errors import ItemError
 
@@ -33,6 +36,25 @@ def read_coco(path: Path) -> Annotations:
         marks[image].append(_mark(node, (picture.height, picture.width), index[label]))
     pictures = (replace(images[id_], marks=tuple(marks[id_])) for id_ in images)
     return Annotations(classes, tuple(pictures))
+
+
+def read_findings(path: Path) -> tuple[tuple[str, ...], Marked, Found]:
+    """What `resattn.detection.writers` wrote of one picture: classes, its size, boxes with scores.
+
+    Raises:
+        ItemError: As `read_coco`; E331 also if a box has no score or there are several pictures.
+    """
+    annotations = read_coco(path)
+    if len(annotations.pictures) != 1:
+        raise ItemError(
+            f"{path.name}: $.images has {len(annotations.pictures)} pictures, not 1",
+            "give a file that resattn detect wrote",
+            code="E331",
+        )
+    (picture,) = annotations.pictures
+    rows = read_json(path).entry("annotations").items()
+    scores = np.array([row.entry("score").number() for row in rows], np.float64)
+    return annotations.classes, picture, Found(picture.boxes(), scores, picture.labels())
 
 
 def _by_id(nodes: Node) -> dict[Hashable, Node]:

@@ -29,7 +29,7 @@ class Blobs:
             for rows, columns in ndimage.find_objects(regions):
                 area = (rows.stop - rows.start) * (columns.stop - columns.start)
                 boxes.append([columns.start, rows.start, columns.stop, rows.stop])
-                scores.append(min(0.99, 0.2 + area / 5000))
+                scores.append(min(0.99, 0.4 + area / 5000))
                 labels.append(band)
         order = [i for i in np.argsort(scores)[::-1] if scores[i] >= score][:limit]
         return Detections(

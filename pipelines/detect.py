@@ -1,0 +1,144 @@
+"""From photographs and rasters to boxes: prepare, infer, finish, measure.
+
+The same function serves the shell (`resattn detect`) and Python (`detect`). The network is loaded
+once for all pictures.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from resattn.detection.layouts import RASTER_SUFFIXES
+from resattn.detection.writers import FORMS
+from resattn.errors import UserError
+from resattn.io.atomic import check_target, make_folder
+from resattn.io.image import SUFFIXES
+from resattn.pipelines import detect_reference
+from resattn.pipelines import plan as planning
+from resattn.pipelines.detect_config import DetectConfig
+from resattn.pipelines.detect_evaluation import Evaluator
+from resattn.pipelines.detect_picture import (
+    Searcher,
+    companions,
+    main_form,
+    make_searcher,
+    search,
+)
+from resattn.pipelines.detect_reference import Place, Truths
+from resattn.pipelines.plan import Item, Plan
+from resattn.pipelines.portable import Work, portable
+from resattn.pipelines.progress import Progress
+from resattn.pipelines.result import Result
+from resattn.pipelines.sources import absolute, gather
+
+__all__ = ["DetectConfig", "Evaluator", "detect", "plan", "work"]
+
+
+def detect(source: str | Path, out: str | Path, **options: Any) -> Result:
+    """Objects of one picture, written to `out` and beside it.
+
+    Args:
+        source: Photograph or raster.
+        out: File to write; its suffix chooses the form: ``.json`` (COCO), ``.geojson``, ``.gpkg``,
+            ``.csv``, ``.txt`` (YOLO) or ``.xml`` (VOC).
+        options: Fields of `DetectConfig`, and ``reference`` for the path of annotations.
+
+    Raises:
+        UserError: The options or paths are wrong.
+        WeightsError: There is no network to use.
+        ItemError: The picture cannot be read.
+
+    Example:
+        >>> result = detect("port.tif", "ships.geojson", weights="sen2ships")  # doctest: +SKIP
+    """
+    reference = options.pop("reference", None)
+    config = DetectConfig(**options)
+    output = absolute(out)
+    _check_form(output)
+    item = Item(output.stem, (absolute(source),), output)
+    checked = planning.check([item], overwrite=config.overwrite)
+    paired = detect_reference.pair(checked, None if reference is None else Path(reference))
+    return work(config)(paired.items[0], Progress(enabled=False))
+
+
+def plan(
+    inputs: Sequence[str],
+    out: Path,
+    *,
+    reference: Path | None = None,
+    pattern: str = "",
+    include: str = "*",
+    recursive: bool = True,
+    overwrite: bool = False,
+    skip_existing: bool = False,
+) -> Plan:
+    """Which file each picture becomes, and which annotations it is held against.
+
+    Raises:
+        UserError: Nothing matches, names collide, or an output is in the way.
+        ItemError: The annotations are wrong.
+    """
+    found = gather(inputs, include=include, recursive=recursive)
+    kinds = (*SUFFIXES, *RASTER_SUFFIXES)
+    sources = [s for s in found if s.named or s.path.suffix.lower() in kinds]
+    if not sources:
+        raise UserError(
+            f"none of {len(found)} files is a picture by its name", "name it outright", code="E203"
+        )
+    items = []
+    for source in sources:
+        name = source.path.relative_to(source.root).with_suffix("").as_posix()
+        single = len(sources) == 1
+        output = planning.output_path(out, name, single=single, tag="detect", suffix=".json")
+        _check_form(output)
+        items.append(Item(name, (source.path,), output))
+    checked = planning.check(items, overwrite=overwrite, skip_existing=skip_existing)
+    return detect_reference.pair(checked, reference, pattern)
+
+
+@portable
+def work(config: DetectConfig) -> Work:
+    """What is done with one picture under `config`; wrong options are refused here, once.
+
+    Raises:
+        UserError: Options make no sense, or the device is not there.
+        WeightsError: There is no network to use.
+    """
+    config.check()
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    return functools.partial(_one, searcher=make_searcher(config), truths=Truths())
+
+
+def _one(item: Item, progress: Progress, *, searcher: Searcher, truths: Truths) -> Result:
+    config = searcher.config
+    make_folder(item.output.parent)
+    for path in companions(item.output, config).values():
+        check_target(path, inputs=item.inputs, overwrite=config.overwrite)
+    done = search(item.inputs[0], item.output, searcher, progress)
+    finding, warnings = done.finding, []
+    likely = finding.found.above(config.score)
+    metrics: dict[str, float] = {"objects": float(len(likely))}
+    if item.reference is not None:
+        size = finding.height, finding.width
+        truth = truths.of(item.reference, Place(item.inputs[0].name, size, finding.ground))
+        met, unknown = detect_reference.counts(likely, searcher.classes, truth)
+        metrics |= {
+            "box_precision": met.precision, "box_recall": met.recall, "box_f1": met.f1,
+        }  # fmt: skip
+        warnings += [f"nothing is marked as {name}: those found are not scored" for name in unknown]
+    return Result(item.name, "ok", done.outputs, metrics, {}, done.facts, tuple(warnings))
+
+
+def _check_form(output: Path) -> None:
+    if not main_form(output):
+        raise UserError(
+            f"--out {output.name}: suffix {output.suffix or 'missing'}",
+            f"end the name in {', '.join(form.suffix for form in FORMS.values())}",
+            code="E207",
+        )

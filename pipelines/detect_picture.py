@@ -1,0 +1,146 @@
+"""One picture from file to files, with a network that is loaded once for all of them."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from resattn import device as devices
+from resattn.detection.finder import Finder
+from resattn.detection.finding import Finding
+from resattn.detection.overview import overview
+from resattn.detection.picture import Picture, open_picture
+from resattn.detection.writers import FORMS
+from resattn.errors import WeightsError
+from resattn.io.image import write_image
+from resattn.io.sniff import Limits
+from resattn.models.detector import Detector
+from resattn.pipelines.detect_config import DetectConfig
+from resattn.pipelines.progress import Progress
+from resattn.weights.index import listed
+from resattn.weights.load import Loaded, load
+
+log = logging.getLogger(__name__)
+
+TASK: Final = "detect"
+_BY_SUFFIX: Final = {form.suffix: name for name, form in FORMS.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Searcher:
+    """What every picture of a run is searched with."""
+
+    config: DetectConfig
+    finder: Finder
+    classes: tuple[str, ...]
+    weights: str
+    weights_sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What was found in a picture, and what finding it took."""
+
+    finding: Finding
+    facts: dict[str, Any]
+    outputs: tuple[Path, ...]
+
+
+def make_searcher(config: DetectConfig) -> Searcher:
+    """The network of `config` on its device.
+
+    Raises:
+        WeightsError: There are no such weights (E600), or they are another network's (E606).
+    """
+    loaded = _load(config.weights)
+    if not isinstance(loaded.model, Detector):
+        raise WeightsError(f"{loaded.name} holds no detector", code="E606")
+    if not loaded.commercial:
+        log.warning("%s: licence %s, not for commercial use", loaded.name, loaded.licence)
+    trained = loaded.model.config
+    classes = trained.names or tuple(f"class {i}" for i in range(1, trained.classes + 1))
+    device = devices.pick(config.device)
+    finder = Finder(loaded.model, config.sight(trained), device, config.precision)
+    return Searcher(config, finder, classes, loaded.name, loaded.sha256)
+
+
+def search(path: Path, output: Path, searcher: Searcher, progress: Progress) -> Search:
+    """A picture read, searched and written in every form that was asked for.
+
+    Raises:
+        ItemError: It cannot be read, or does not say where it lies and a form needs that.
+        OutputError: An output cannot be written.
+    """
+    config = searcher.config
+    limit = config.max_pixels
+    limits = Limits(pixels=limit, whole_pixels=limit) if limit else None
+    bands, scale = config.band_numbers(), config.limits()
+    with open_picture(path, bands=bands, scale=scale, limits=limits) as picture:
+        windows = len(searcher.finder.sight.mosaic(picture))
+        started = time.perf_counter()
+        with progress.steps(windows, path.name) as bar:
+            found = searcher.finder.find(picture, bar.update)
+        seconds = time.perf_counter() - started
+        finding = Finding.of(path.name, picture.size, searcher.classes, found, picture.ground)
+        outputs = _write(picture, finding, output, config)
+    facts = {
+        "found": summary(finding.above(config.score)),
+        "windows": windows,
+        "windows_per_second": round(windows / max(seconds, 1e-9), 3),
+        "bands": list(picture.bands),
+        "stretch": picture.stretch and [list(picture.stretch.low), list(picture.stretch.high)],
+        "network": [searcher.weights, searcher.weights_sha256],
+    }
+    return Search(finding, facts, outputs)
+
+
+def summary(finding: Finding) -> str:
+    """How many of each class, in words."""
+    names = finding.class_names()
+    parts = [f"{names.count(name)} {name}" for name in finding.classes if name in names]
+    return ", ".join(parts) or "nothing"
+
+
+def main_form(output: Path) -> str:
+    """The form that the suffix of the main output stands for; empty if none."""
+    return _BY_SUFFIX.get(output.suffix.lower(), "")
+
+
+def companions(output: Path, config: DetectConfig) -> dict[str, Path]:
+    """Every file of an item by form, the main one first."""
+    files = {main_form(output): output}
+    for form in config.forms():
+        files.setdefault(form, output.with_suffix(FORMS[form].suffix))
+    return files
+
+
+def _write(
+    picture: Picture, finding: Finding, output: Path, config: DetectConfig
+) -> tuple[Path, ...]:
+    likely = finding.above(config.score)
+    files = companions(output, config)
+    for form, path in files.items():
+        FORMS[form].write(path, finding if form == "coco" else likely, config.overwrite)
+    outputs = [*files.values()]
+    if config.overlay:
+        path = output.with_suffix(".overlay.jpg")
+        drawn = overview(picture, likely)
+        write_image(path, drawn, quality=90, inputs=(picture.path,), overwrite=config.overwrite)
+        outputs.append(path)
+    return tuple(outputs)
+
+
+def _load(weights: str) -> Loaded:
+    known = [name for name, (_, entry) in listed().items() if entry.task == TASK]
+    if not weights and len(known) != 1:
+        raise WeightsError(
+            f"{len(known)} detectors are installed" + (f": {', '.join(known)}" if known else ""),
+            "choose one by --weights"
+            if known
+            else "make one with: resattn train detect, or name a file by --weights",
+        )
+    name = weights or known[0]
+    return load(f"{TASK}.{name}" if f"{TASK}.{name}" in known else name, TASK)
