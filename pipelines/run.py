@@ -55,8 +55,7 @@ def execute(
     writers remove their temporary files on the way. Those of runs that were killed go first.
     """
     batch = batch or Batch()
-    for folder in sorted({item.output.parent for item in plan.items if item.writes}):
-        remove_stale(folder)
+    _sweep(plan)
     for position, item in enumerate(plan.skipped):
         skipped = Result(item.name, "skipped", (item.output,), inputs=item.inputs)
         if batch.journal is not None:
@@ -68,6 +67,13 @@ def execute(
             repeat(outcome.messages)
             yield outcome.made.result
             progress.item_done()
+    if batch.memory is not None:
+        _sweep(plan)  # a process of the run that was killed may have died after our start
+
+
+def _sweep(plan: Plan) -> None:
+    for folder in sorted({item.output.parent for item in plan.items if item.writes}):
+        remove_stale(folder)
 
 
 def _units(plan: Plan, batch: Batch) -> Iterator[Unit]:

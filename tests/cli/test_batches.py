@@ -94,9 +94,7 @@ def test_a_cluster_agrees_with_one_process_although_a_worker_is_killed(
     resattn(*command.line(source, tmp_path / "one"))
     out = tmp_path / "cluster"
     line = [*command.line(source, out), "--scheduler", "local:2"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "resattn", *line], stderr=subprocess.DEVNULL
-    )
+    process = subprocess.Popen([sys.executable, "-m", "resattn", *line], stderr=subprocess.DEVNULL)
     while not started(out) and process.poll() is None:
         time.sleep(0.02)
     killed = kill_a_worker(process.pid)  # while it loads its networks for the first item

@@ -27,6 +27,7 @@ class Config:
     threads: int = 0
     broken: bool = False
     seconds: float = 0.0
+    diary: str = ""
 
 
 @portable
@@ -37,6 +38,9 @@ def work(config: Config) -> Work:
 
     def copy(item: Item, progress: Progress) -> Result:
         text = item.inputs[0].read_text()
+        if config.diary:
+            with Path(config.diary).open("a") as stream:
+                stream.write(f"{item.name}\n")
         if text.startswith("bad"):
             raise ItemError("it is bad", "make it good")
         if text.startswith("log"):
