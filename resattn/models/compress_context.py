@@ -21,7 +21,10 @@ from resattn.mixers.deformable import DeformableConfig
 from resattn.mixers.transposed import TransposedConfig
 from resattn.mixers.window import WindowConfig
 from resattn.models.compress_levels import LevelScale
+from resattn.models.super_resolve import at_most
 from resattn.residual import ResidualAttention
+
+MAX_WIDTH, MAX_SLICES = 1024, 16
 
 Decode = Callable[[slice, Tensor, Tensor], Tensor]
 """From channels, expected latents and the mask of one colour to the latents there, 0 elsewhere."""
@@ -48,7 +51,9 @@ class ContextConfig(Config):
     step: int = 4
 
     def __post_init__(self) -> None:
-        positive(hidden=self.hidden, step=self.step)
+        positive(hidden=self.hidden, step=self.step, width=min(self.slices, default=1))
+        at_most(MAX_WIDTH, hidden=self.hidden)
+        at_most(MAX_SLICES, slices=len(self.slices))
 
 
 class Context(nn.Module):

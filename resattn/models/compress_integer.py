@@ -22,6 +22,7 @@ from torch.nn import functional as F
 
 from resattn.errors import WeightsError
 from resattn.models.compress_levels import KNOT_STEP, KNOTS, LEVELS, at_knots
+from resattn.models.super_resolve import at_most
 
 _logger = logging.getLogger(__name__)
 
@@ -33,6 +34,10 @@ ENGINES: Final[dict[Engine, torch.dtype]] = {
 }
 INDICES: Final = 64
 Z_PEAK: Final = 63
+MAX_WIDTH: Final = 108
+MAX_Z: Final = 216
+"""With these many channels even the largest weights and biases that rounding lets through keep
+every sum below 2^24, so no training can break the bound."""
 _PEAK = 127
 _EXACT = 1 << 24
 _BIAS_PEAK = 1 << 20
@@ -141,12 +146,17 @@ class IntScale(nn.Module):
         z_dim: Channels of z.
         width: Channels of the hidden layers.
         start: Index to expect of each channel at each knot before anything is learned, (9, C).
+
+    Raises:
+        ValueError: More channels than the bound on sums allows.
     """
 
     checksum: Tensor
 
     def __init__(self, z_dim: int, width: int, start: Tensor) -> None:
         super().__init__()
+        at_most(MAX_WIDTH, width=width)
+        at_most(MAX_Z, z_dim=z_dim)
         dim = start.shape[1]
         wide = Stage(width, width, kernel=3, weight_bits=8)
         enter = replace(wide, inputs=z_dim, levels=True, bits=(0, 4), peaks=(Z_PEAK, _PEAK))

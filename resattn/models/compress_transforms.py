@@ -19,8 +19,10 @@ from resattn.config import Config
 from resattn.mixers.base import positive
 from resattn.mixers.window import WindowConfig
 from resattn.models.compress_levels import LevelScale
+from resattn.models.super_resolve import at_most
 from resattn.residual import ResidualAttention
 
+MAX_WIDTH, MAX_BLOCKS = 1024, 64
 CELL = 16
 """Side of the blocks. The weights of the linear paths are as many times larger than the basis, and
 their inputs smaller: at the learning rate of the networks the basis would be lost in noise."""
@@ -50,6 +52,8 @@ class TransformConfig(Config):
 
     def __post_init__(self) -> None:
         positive(fine=self.fine, coarse=self.coarse)
+        at_most(MAX_WIDTH, fine=self.fine, coarse=self.coarse)
+        at_most(MAX_BLOCKS, analysis=max(self.analysis), synthesis=max(self.synthesis))
 
 
 class Analysis(nn.Module):

@@ -8,7 +8,13 @@ import torch
 from net_cases import SMALL, random_net
 
 from resattn.errors import WeightsError
-from resattn.models.compress_integer import ENGINES, Z_PEAK
+from resattn.models.compress_integer import (
+    ENGINES,
+    MAX_WIDTH,
+    MAX_Z,
+    Z_PEAK,
+    IntScale,
+)
 from resattn.models.compress_levels import LEVELS
 
 
@@ -92,11 +98,19 @@ def test_every_partial_sum_is_below_two_to_the_24():
 
 def test_the_largest_trained_weights_still_pass():
     """Rounding limits weights and biases, so that no training can break the bound."""
-    net = random_net()
+    scale = IntScale(MAX_Z, MAX_WIDTH, torch.zeros(9, 320))
     with torch.no_grad():
-        for parameter in net.scale.parameters():
+        for parameter in scale.parameters():
             parameter.fill_(1e6)
-    net.scale.freeze()
+    scale.freeze()
+    assert scale.known_answer() == "fp32"
+
+
+def test_more_channels_than_the_bound_allows_are_refused():
+    with pytest.raises(ValueError, match="width must be at most 108, not 109"):
+        IntScale(8, MAX_WIDTH + 1, torch.zeros(9, 16))
+    with pytest.raises(ValueError, match="z_dim must be at most 216, not 217"):
+        IntScale(MAX_Z + 1, 16, torch.zeros(9, 16))
 
 
 def test_integers_that_break_the_bound_are_refused():

@@ -15,8 +15,10 @@ from resattn.models.compress import (
     CompressNet,
     Latents,
 )
+from resattn.models.compress_context import ContextConfig
 from resattn.models.compress_levels import LEVELS, quantiser_steps, trade_off
 from resattn.models.compress_tables import Q_PEAK
+from resattn.models.compress_transforms import TransformConfig
 
 
 def size(config):
@@ -138,3 +140,20 @@ def test_what_does_not_fit_is_refused(net, call, message):
 def test_descriptor_tells_the_padding(net):
     assert net.descriptor.multiple == STRIDE
     assert net.descriptor.tiling == "per-tile"
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: TransformConfig(analysis=(65, 1)), "at most 64, not 65"),
+        (lambda: TransformConfig(fine=2000), "fine must be at most 1024"),
+        (lambda: ContextConfig(hidden=2000), "hidden must be at most 1024"),
+        (lambda: ContextConfig(slices=(1,) * 17), "slices must be at most 16, not 17"),
+        (lambda: ContextConfig(slices=(4, 0)), "width must be at least 1"),
+        (lambda: CompressNet(CompressConfig(dim=96)), "leave nothing of 96 channels"),
+        (lambda: CompressNet(CompressConfig(dim=800)), "1 to 768 latents, not 800"),
+    ],
+)
+def test_settings_that_no_file_should_hold_are_refused(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()

@@ -80,12 +80,22 @@ def test_validation_is_what_the_codec_does(task):
 def test_a_few_steps_beat_the_cosine_transform(task, tmp_path):
     with torch.inference_mode():
         start = task.validate(task.build())["cost"]
-    config = TrainConfig(steps=25, batch=2, lr=4e-3, warmup=5, ema=0.8, clip=1.0)
+    config = TrainConfig(steps=15, batch=2, lr=4e-3, warmup=3, ema=0.7, clip=1.0)
     outcome = Trainer(task, config, Place(tmp_path, torch.device("cpu"))).fit()
     assert outcome.metrics["cost"] < start - 0.05
     net = CompressNet(TINY)
     net.load_state_dict(task.exported(outcome.weights))
     assert net.known_answer() == "fp32"
+
+
+def test_a_run_in_two_parts_ends_with_the_same_bits(task, tmp_path):
+    config = TrainConfig(steps=4, batch=2, lr=2e-3, warmup=2, clip=1.0)
+    whole, parts = (Place(tmp_path / name, torch.device("cpu")) for name in ("whole", "parts"))
+    expected = Trainer(task, config, whole).fit().weights
+    turns = iter([False, False, True])
+    assert not Trainer(task, config, parts).fit(stop=lambda: next(turns)).finished
+    found = Trainer(task, config, parts).fit().weights
+    assert all(torch.equal(found[name], value) for name, value in expected.items())
 
 
 def test_export_keeps_what_was_trained_beside_its_integers(task):
