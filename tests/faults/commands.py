@@ -50,6 +50,13 @@ class Command:
         return {text.format(name) for name in names for text in (self.output, *self.companions)}
 
 
+def contents(folder: Path) -> dict[str, bytes]:
+    """The files of a folder, the journal of its batches left out; none if it is missing."""
+    if not folder.is_dir():
+        return {}
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+
 def photograph(folder: Path, name: str) -> None:
     """Skin with a red square on it."""
     rng = np.random.default_rng(len(name))

@@ -19,11 +19,13 @@ import struct
 import subprocess
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from tests.conftest import REPOSITORY
+from tests.faults.commands import contents
 
 Job = dict[str, Any]
 """``line``: a command line; ``out``: its output folder; ``whole``: what must be in it."""
@@ -51,7 +53,7 @@ def attempt(mode: str, jobs: dict[str, Job], *numbers: int) -> dict[str, Any]:
 
 def kill(job: Job, kills: int) -> dict[str, int]:
     """Kills at random moments; each time, every visible output is whole."""
-    out, whole = Path(job["out"]), _contents(Path(job["whole"]))
+    out, whole = Path(job["out"]), contents(Path(job["whole"]))
     began = time.perf_counter()
     assert os.waitpid(start(job), 0)[1] == 0, errors_of(job)
     seconds = time.perf_counter() - began
@@ -61,24 +63,24 @@ def kill(job: Job, kills: int) -> dict[str, int]:
         time.sleep(random.uniform(0.1, 1.2) * seconds)
         os.kill(child, signal.SIGKILL)
         assert os.waitpid(child, 0)[1] == signal.SIGKILL, errors_of(job)
-        for name, data in _contents(out).items():
+        for name, data in contents(out).items():
             if ".part-" in name:
                 leftovers += 1
             else:
                 assert data == whole[name], f"{name} is damaged"
     assert os.waitpid(start(job), 0)[1] == 0, errors_of(job)
-    assert _contents(out) == whole, "an output or a leftover after the last, quiet run"
+    assert contents(out) == whole, "an output or a leftover after the last, quiet run"
     return {"kills": kills, "leftovers": leftovers}
 
 
 def memory(job: Job, *megabytes: int) -> list[list[Any]]:
     """Megabytes above what was in use, error code or None, and whether the bytes are the same."""
-    out, whole = Path(job["out"]), _contents(Path(job["whole"]))
+    out, whole = Path(job["out"]), contents(Path(job["whole"]))
     seen = []
     for size in megabytes:
         child = start(job, lambda size=size: _leave(size * 2**20))
         status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        text, found = errors_of(job), _contents(out)
+        text, found = errors_of(job), contents(out)
         assert "Traceback" not in text, text
         assert status in (0, 1), (size, status, text)
         assert found.items() <= whole.items(), (size, found.keys())
@@ -107,6 +109,8 @@ def start(job: Job, prepare: Callable[[], None] = lambda: None, *, for_ever: boo
         code = _run(job["line"])
         while for_ever and code == 0:
             code = _run(job["line"])
+    except BaseException:
+        traceback.print_exc()
     finally:
         os._exit(code)
 
@@ -154,12 +158,6 @@ def _leave(size: int) -> None:
 
 def _log(job: Job) -> Path:
     return Path(job["out"] + ".log")
-
-
-def _contents(folder: Path) -> dict[str, bytes]:
-    if not folder.is_dir():
-        return {}
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 def _import_everything() -> None:

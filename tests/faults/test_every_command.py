@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from resattn.io.faultpoints import watched_by
-from tests.faults.commands import COMMANDS, Command
+from tests.faults.commands import COMMANDS, Command, contents
 from tests.faults.failing import FAILURES, FailAt
 from tests.shell import Shell
 
@@ -34,10 +34,6 @@ def inputs(tmp_path: Path, command: Command) -> Path:
     for name in "ab":
         command.make(folder, name)
     return folder
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
 
 
 def coded(text: str) -> list[str]:

@@ -18,7 +18,7 @@ from resattn.errors import WeightsError
 from resattn.pipelines import super_resolve
 from resattn.weights import convert, unpickle
 from tests.conftest import REPOSITORY
-from tests.faults.commands import COMMANDS
+from tests.faults.commands import COMMANDS, contents
 from tests.shell import Shell
 
 
@@ -97,8 +97,7 @@ def test_f33_surroundings_do_not_change_the_bytes(
     )  # fmt: skip
     os.close(writer)
     assert (done.returncode, done.stderr) == (0, b"")
-    whole = {path.name: path.read_bytes() for path in (tmp_path / "whole").iterdir()}
-    assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == whole
+    assert contents(tmp_path / "out") == contents(tmp_path / "whole")
 
 
 def test_f33_a_name_that_ascii_cannot_show_is_escaped(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from resattn.io.profile import RasterProfile
 from resattn.io.raster import open_raster
 from resattn.io.raster_writer import RasterWriter
 from resattn.tiling import Window
-from tests.faults.commands import COMMANDS, Command, photograph
+from tests.faults.commands import COMMANDS, Command, contents, photograph
 from tests.shell import Shell
 
 SIZES = [(1, 1), (1, 40), (40, 1), (2, 3), (7, 5)]
@@ -74,6 +74,6 @@ def test_g12_the_order_of_inputs_changes_no_byte(
         files = sorted(folder.iterdir(), reverse=reverse)
         done = resattn(verb, *files, "--out", out, *options)
         assert done.code == 0, done.err
-        found.append({path.name: path.read_bytes() for path in out.iterdir()})
+        found.append(contents(out))
     assert found[0] == found[1]
     assert found[0].keys() == command.outputs("a", "b", "c")
