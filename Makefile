@@ -7,7 +7,7 @@ TORCH ?= torch==2.13.0
 OUT ?= demo-out
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow setup format lint types contracts docs docs-check bench faults fuzz wheel clean
+.PHONY: help demo test test-slow setup format lint types contracts docs docs-check bench faults fuzz lock sbom wheel clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,6 +62,12 @@ faults: $(VENV)/.dev ## every fault class and goal, slow ones too, as a table
 
 fuzz: $(VENV)/.dev ## mutated inputs for long; FUZZ=100000 mutants of each kind
 	RESATTN_FUZZ=$(or $(FUZZ),100000) $(BIN)/python -m pytest -p tests.faults.goals -k test_g5 --timeout 0
+
+lock: $(VENV)/.dev ## resolve requirements.lock again, with hashes
+	$(BIN)/python .ci/lock.py
+
+sbom: $(VENV)/.dev ## resattn.cdx.json, a CycloneDX bill of what is installed
+	$(BIN)/python .ci/sbom.py > resattn.cdx.json
 
 wheel: $(VENV)/.dev ## build the wheel and try it in a fresh environment
 	rm -rf dist build
