@@ -16,7 +16,7 @@ from torch import Tensor
 
 from resattn.config import Config
 from resattn.errors import WeightsError
-from resattn.weights import craft_layout, header, unpickle
+from resattn.weights import bvr_layout, craft_layout, header, lambda_pnn_layout, unpickle
 from resattn.weights.export import pack
 from resattn.weights.index import Entry
 from resattn.weights.origin import KEY, Origin, described
@@ -52,6 +52,20 @@ LAYOUTS: Mapping[str, Layout] = MappingProxyType(
             ("conv_first.weight", "layers.0.residual_group.hf_blocks.0.attn.temperature"),
             craft_layout.to_ours,
             "Apache-2.0",
+        ),
+        "lambda-pnn": Layout(
+            "pansharpen",
+            "lambda-pnn",
+            ("CBAM_1.ChannelGate.mlp.1.weight", "conv_3.weight"),
+            lambda_pnn_layout.to_ours,
+            "LicenseRef-NonProfit-NC",
+        ),
+        "relationnet++": Layout(
+            "detect",
+            "detector",
+            ("backbone.conv1.weight", "bbox_head.cls_transformer.decoder.0.in_proj_weight"),
+            bvr_layout.to_ours,
+            "MIT",
         ),
     }
 )
