@@ -24,6 +24,7 @@ from resattn.models.compress_tables import (
     gaussian_counts,
     gaussian_mass,
     index_of,
+    learned,
     logistic_counts,
     logistic_mass,
 )
@@ -165,6 +166,19 @@ class CompressNet(nn.Module):
         self.z_table.copy_(logistic_counts(self.z_location, self.z_log_scale))
         self.q_table.copy_(gaussian_counts())
 
+    @torch.no_grad()
+    def refine(self, z_seen: Tensor, q_seen: Tensor) -> None:
+        """Moves the tables of a frozen network from assumed shapes to what occurs.
+
+        Args:
+            z_seen: How often each value of each channel of z occurred, (Cz, 127).
+            q_seen: How often each residual occurred at each scale index, (64, 511); its two sides
+                are averaged.
+        """
+        both = (q_seen + q_seen.flip(1)) / 2
+        self.z_table.copy_(learned(self.z_counts, z_seen))
+        self.q_table.copy_(learned(self.q_counts, both))
+
     def known_answer(self) -> Engine:
         """The engine that computes scale indices on this machine, proven on a stored example.
 
@@ -271,8 +285,8 @@ class CompressNet(nn.Module):
         return Relaxed(decoded, q_bits.flatten(1).sum(1) + z_bits.flatten(1).sum(1))
 
     def _side(self, scaled: Tensor, levels: Tensor) -> Tensor:
-        """Side information before rounding; the asinh turns magnitudes into logarithms."""
-        z: Tensor = self.hyper(torch.asinh(scaled)).float()
+        """Side information before rounding, from the logarithms of magnitudes, signs kept."""
+        z: Tensor = self.hyper(torch.copysign(scaled.abs().log1p(), scaled)).float()
         gain: Tensor = self.z_gain(levels)
         return z * gain
 

@@ -16,6 +16,8 @@ from resattn.models.compress_integer import INDICES, Z_PEAK
 TOTAL: Final = 1 << 24
 Q_PEAK: Final = 255
 _FINEST, _WIDEST = 0.11, 64.0
+_TRUST = 5000
+"""Values that must occur before a table follows them more than what it was before."""
 _RATIO = math.log(_WIDEST / _FINEST) / (INDICES - 1)
 
 
@@ -77,3 +79,9 @@ def counts(mass: Tensor) -> Tensor:
     rows = (share * total).round().long()
     peak = rows.argmax(1, keepdim=True)
     return rows.scatter_add(1, peak, total - rows.sum(1, keepdim=True))
+
+
+def learned(before: Tensor, seen: Tensor) -> Tensor:
+    """Counts (rows, A) that follow how often each value was `seen`, rare rows those `before`."""
+    assumed = before.double() / before.sum(1, keepdim=True)
+    return counts(seen.double().to(before.device) + _TRUST * assumed)

@@ -16,6 +16,8 @@ from resattn.training.dataset import ImageSet, digest
 from resattn.training.images import crops, draw
 from resattn.training.task import Task
 
+_TABLE_IMAGES = 24
+
 
 @dataclass(frozen=True)
 class Settings(Config):
@@ -138,13 +140,43 @@ class CompressTask(Task):
     def exported(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The weights with the integers and tables of the entropy coder made from them.
 
+        The tables follow what occurs in the first training images, at eight levels: real residuals
+        have longer tails than the distributions that training assumes.
+
         Raises:
             WeightsError: The integer network breaks its bound (E605).
         """
         net = CompressNet(self.config)
         net.load_state_dict(dict(weights))
         net.freeze()
+        rows, columns = (n // STRIDE * STRIDE for n in self.train.shape[-2:])
+        z_seen, q_seen = (torch.zeros_like(t) for t in (net.z_counts, net.q_counts))
+        for photo in self.train[:_TABLE_IMAGES, :, :rows, :columns].cpu():
+            for level in range(LEVELS // 16, LEVELS, LEVELS // 8):
+                z_found, q_found = _occurrences(net, _unit(photo[None]), level)
+                z_seen += z_found
+                q_seen += q_found
+        net.refine(z_seen, q_seen)
         return net.state_dict()
+
+
+def _occurrences(net: CompressNet, image: Tensor, level: int) -> tuple[Tensor, Tensor]:
+    """How often each table of z and of the residuals meets each of its symbols."""
+    latents = net.analyse(image, level)
+    index = net.scale_index(latents.z, level)
+    coded = index >= net.skip
+    channel = torch.arange(latents.z.shape[1])[:, None, None].expand_as(latents.z)
+    return (
+        _tally(net.z_counts, channel.flatten(), latents.z.flatten()),
+        _tally(net.q_counts, index[coded], latents.q[coded]),
+    )
+
+
+def _tally(like: Tensor, row: Tensor, value: Tensor) -> Tensor:
+    """Occurrences of each pair of table and value: (rows, A)."""
+    rows, symbols = like.shape
+    place = row * symbols + value + symbols // 2
+    return torch.bincount(place, minlength=rows * symbols).view(rows, symbols)
 
 
 def _cost(decoded: Tensor, bits: Tensor, image: Tensor, levels: Tensor) -> Tensor:

@@ -8,7 +8,14 @@ from statistics import NormalDist
 import pytest
 import torch
 
-from resattn.models.compress_tables import Q_PEAK, TOTAL, gaussian_counts, index_of, scales
+from resattn.models.compress_tables import (
+    Q_PEAK,
+    TOTAL,
+    gaussian_counts,
+    index_of,
+    learned,
+    scales,
+)
 
 
 def test_rows_leave_one_count_for_each_symbol(net):
@@ -34,6 +41,19 @@ def test_scales_run_from_finest_to_widest():
     assert scales(index)[0] == pytest.approx(0.11)
     assert scales(index)[-1] == pytest.approx(64, rel=1e-4)
     torch.testing.assert_close(index_of(scales(index)), index, atol=1e-3, rtol=0)
+
+
+def test_tables_learn_what_occurs_and_keep_what_they_have_not_seen():
+    before = gaussian_counts()
+    seen = torch.zeros_like(before)
+    seen[20, Q_PEAK] = 500_000
+    seen[20, Q_PEAK + 9] = 500_000
+    after = learned(before, seen)
+    assert (after.sum(1) == TOTAL - after.shape[1]).all()
+    assert torch.equal(after[21:], before[21:])
+    share = after[20] / after[20].sum()
+    assert share[Q_PEAK + 9] == pytest.approx(0.5, abs=0.01)
+    assert 0 < share[Q_PEAK + 1] < 0.003
 
 
 def test_z_counts_follow_location_and_scale(net):

@@ -110,6 +110,31 @@ def test_export_keeps_what_was_trained_beside_its_integers(task):
     assert int(exported["scale.checksum"]) >= 0
 
 
+def test_exported_tables_need_fewer_bits_than_the_assumed_ones(task):
+    """Counted in the exported tables, on the images they were made from."""
+    net = task.build()
+    net.freeze()
+    assumed = net.z_counts, net.q_counts
+    net.load_state_dict(task.exported(net.state_dict()))
+    image = task.train[..., :128, :].float() / 255
+    before = after = 0.0
+    for level in range(4, LEVELS, 8):
+        latents = net.analyse(image, level)
+        index = net.scale_index(latents.z, level)
+        coded = index >= net.skip
+        channel = torch.arange(SMALL.z_dim)[:, None, None].expand_as(latents.z)
+        for tables, old, row, value in (
+            (net.z_counts, assumed[0], channel, latents.z + 63),
+            (net.q_counts, assumed[1], index[coded], latents.q[coded] + 255),
+        ):
+            after -= float(((tables[row, value] + 1) / 2**24).log2().sum())
+            before -= float(((old[row, value] + 1) / 2**24).log2().sum())
+    assert after < 0.98 * before
+    sides = net.q_counts - net.q_counts.flip(1)
+    # What rounding leaves goes to one value of a row.
+    assert int(sides.abs().max()) <= net.q_counts.shape[1]
+
+
 def test_every_parameter_learns(task):
     """None is left out of the loss, whatever starts at zero."""
     net = task.build()
