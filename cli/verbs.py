@@ -28,8 +28,15 @@ VERBS: Final[dict[str, Verb]] = {
     "super-resolve": Verb(
         "resattn.cli.super_resolve", "Enlarge photographs and rasters by any factor.", job=True
     ),
+    "compress": Verb(
+        "resattn.cli.compress", "Compress photographs and rasters to .rac files.", job=True
+    ),
+    "decompress": Verb(
+        "resattn.cli.decompress", "Turn .rac files back into images, whole or in part.", job=True
+    ),
     "metrics": Verb("resattn.cli.metrics", "Measure outputs of any tool against references."),
     "merge": Verb("resattn.cli.merge", "Report the shards of a run as one."),
+    "rac": Verb("resattn.cli.rac", "Show and verify compressed files."),
     "train": Verb("resattn.cli.train", "Fit a model, or go on where a run was stopped."),
     "weights": Verb("resattn.cli.weights", "List, verify, add and convert weights."),
     "core": Verb("resattn.cli.core", "List, check and measure the attention core."),

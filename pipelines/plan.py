@@ -84,13 +84,13 @@ def output_path(out: Path, name: str, *, single: bool, tag: str, suffix: str) ->
         out: The value of ``--out``.
         name: The item's name, which may contain sub-folders.
         single: Whether the run has exactly one item.
-        tag: What the task adds to the stem, for example ``pansharpened``.
+        tag: What the task adds to the stem, for example ``pansharpened``; may be empty.
         suffix: File suffix with its dot.
     """
     out = absolute(out)
     if single and out.suffix and not out.is_dir():
         return out
-    return out / f"{name}.{tag}{suffix}"
+    return out / (f"{name}.{tag}{suffix}" if tag else f"{name}{suffix}")
 
 
 def check(items: Iterable[Item], *, overwrite: bool = False, skip_existing: bool = False) -> Plan:

@@ -56,6 +56,7 @@ _ROWS = (
     Metric("ssim", "SSIM", "", True, (-1, 1), "reference", "Wang et al. 2004"),
     Metric("psnr_y", "PSNR-Y", "dB", True, (-inf, inf), "reference", "255² / MSE of BT.601 Y"),
     Metric("ssim_y", "SSIM-Y", "", True, (-1, 1), "reference", "Wang et al. 2004, BT.601 luma"),
+    Metric("ms_ssim", "MS-SSIM", "", True, (0, 1), "reference", "Wang et al. 2003"),
     Metric("rmse", "RMSE", "data", False, (0, inf), "reference", "√MSE"),
     Metric("r_ergas", "R-ERGAS", "%", False, (0, inf), "full", "Scarpa and Ciotola 2022"),
     Metric("r_sam", "R-SAM", "degrees", False, (0, 180), "full", "Scarpa and Ciotola 2022"),

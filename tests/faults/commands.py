@@ -17,6 +17,7 @@ from resattn import demo
 from resattn.io.image import write_image
 from resattn.models.super_resolve import GatedSr, GatedSrConfig
 from resattn.models.wound_unet import WoundUNet, WoundUNetConfig
+from resattn.pipelines.compress import compress
 from resattn.weights.export import Origin, pack
 from resattn.weights.index import Shelf
 
@@ -76,6 +77,14 @@ def scene(folder: Path, name: str) -> None:
     shutil.copy(demo.path("marburg_ms"), folder / f"{name}_ms.tif")
 
 
+def compressed(folder: Path, name: str) -> None:
+    """A photograph as `compress --lossless` writes it."""
+    photograph(folder, name)
+    source = folder / f"{name}.png"
+    compress(source, folder / f"{name}.rac", lossless=True)
+    source.unlink()
+
+
 COMMANDS: dict[str, Command] = {
     "pansharpen": Command(
         ("pansharpen", "--method", "brovey", "--no-registration", "--no-metrics", "--preview",
@@ -93,6 +102,8 @@ COMMANDS: dict[str, Command] = {
         ("segment-wound", "--probability"), photograph, "{}.wound.png",
         ("{}.wound.overlay.png", "{}.wound.probability.png", "{}.wound.json"),
     ),
+    "compress": Command(("compress", "--lossless", "--score"), photograph, "{}.rac"),
+    "decompress": Command(("decompress",), compressed, "{}.png"),
 }  # fmt: skip
 
 

@@ -1,0 +1,225 @@
+"""From images to `.rac` files: prepare, code tile after tile, write, measure.
+
+The same function serves the shell (`resattn compress`) and Python (`compress`). The network is
+loaded once for all images; memory does not grow with them.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from resattn.codec.files import RacWriter
+from resattn.codec.header import LOSSLESS, NETWORK
+from resattn.codec.network import Network
+from resattn.codec.tiles import Encoder, Unit, Wish
+from resattn.errors import UserError
+from resattn.io.atomic import make_folder
+from resattn.io.image import SUFFIXES
+from resattn.pipelines import compress_quality
+from resattn.pipelines import plan as planning
+from resattn.pipelines.compress_config import CompressConfig
+from resattn.pipelines.compress_networks import Networks
+from resattn.pipelines.compress_rate import level_for_rate
+from resattn.pipelines.compress_source import Prepared, prepare
+from resattn.pipelines.pictures import Photo, RasterPicture, open_picture
+from resattn.pipelines.plan import Item, Plan
+from resattn.pipelines.portable import Work, portable
+from resattn.pipelines.progress import Progress
+from resattn.pipelines.result import Result
+from resattn.pipelines.sources import absolute, gather
+
+__all__ = ["CompressConfig", "compress", "plan", "work"]
+
+SUFFIX = ".rac"
+_READ = (*SUFFIXES, ".tif", ".tiff", ".jp2")
+
+
+def compress(source: str | Path, out: str | Path, **options: Any) -> Result:
+    """One image as a `.rac` file.
+
+    Args:
+        source: Photograph or raster.
+        out: File to write, ending in ``.rac``.
+        options: Fields of `CompressConfig`.
+
+    Raises:
+        UserError: The options or paths are wrong.
+        WeightsError: There is no network to use.
+        ItemError: The image cannot be read.
+
+    Example:
+        >>> compress("photo.png", "photo.rac", quality=60).metrics["bpp"]  # doctest: +SKIP
+        0.41
+    """
+    config = CompressConfig(**options)
+    output = absolute(out)
+    _check_suffix(output)
+    item = Item(output.stem, (absolute(source),), output)
+    checked = planning.check([item], overwrite=config.overwrite)
+    return work(config)(checked.items[0], Progress(enabled=False))
+
+
+def plan(
+    inputs: Sequence[str],
+    out: Path,
+    *,
+    include: str = "*",
+    recursive: bool = True,
+    overwrite: bool = False,
+    skip_existing: bool = False,
+) -> Plan:
+    """Which file each image becomes: NAME.rac.
+
+    Raises:
+        UserError: Nothing matches, names collide, or an output is in the way.
+    """
+    found = gather(inputs, include=include, recursive=recursive)
+    sources = [s for s in found if s.named or s.path.suffix.lower() in _READ]
+    if not sources:
+        raise UserError(
+            f"none of {len(found)} files is an image by its name", "name it outright", code="E203"
+        )
+    items = []
+    for source in sources:
+        name = source.path.relative_to(source.root).with_suffix("").as_posix()
+        single = len(sources) == 1
+        output = planning.output_path(out, name, single=single, tag="", suffix=SUFFIX)
+        _check_suffix(output)
+        items.append(Item(name, (source.path,), output))
+    return planning.check(items, overwrite=overwrite, skip_existing=skip_existing)
+
+
+@portable
+def work(config: CompressConfig) -> Work:
+    """What is done with one item under `config`; wrong options are refused here, once.
+
+    Raises:
+        UserError: Options contradict each other, or the device is not there.
+        WeightsError: There is no network to use.
+    """
+    config.check()
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    networks = Networks(config.weights, config.device, config.precision)
+    network = None if config.lossless else networks.to_encode()
+    return functools.partial(_one, config=config, network=network)
+
+
+def _one(
+    item: Item, progress: Progress, *, config: CompressConfig, network: Network | None
+) -> Result:
+    (source,) = item.inputs
+    with open_picture(source, max_pixels=config.max_pixels) as picture:
+        prepared = prepare(picture, config, network)
+        coder = _Coder(picture, prepared, network)
+        wish, warnings = coder.wish(config)
+        make_folder(item.output.parent)
+        with (
+            RacWriter(
+                item.output, prepared.head, prepared.chunks,
+                inputs=item.inputs, overwrite=config.overwrite,
+            ) as writer,
+            progress.steps(prepared.head.tiles, item.name) as bar,
+        ):  # fmt: skip
+            for units in coder.tiles(wish):
+                writer.write(units)
+                bar.update()
+        size = item.output.stat().st_size
+        metrics = {"bpp": 8 * size / (picture.height * picture.width)}
+        scores = compress_quality.Scores({}, {}, ())
+        if config.score or config.baselines:
+            scores = compress_quality.of_file(
+                item.output, picture, network, baselines=config.baselines
+            )
+    facts = {
+        "coded": coder.summary(),
+        "bytes": size,
+        "network": [network.name, network.key.hex()] if network else [],
+    }
+    return Result(
+        item.name,
+        "ok",
+        (item.output,),
+        {**metrics, **scores.result},
+        scores.baselines,
+        facts,
+        (*warnings, *coder.warnings(), *scores.warnings),
+    )
+
+
+class _Coder:
+    """Codes the tiles of one picture and counts what becomes of them."""
+
+    def __init__(
+        self, picture: Photo | RasterPicture, prepared: Prepared, network: Network | None
+    ) -> None:
+        self._picture, self._prepared, self._network = picture, prepared, network
+        self._encoder = Encoder(prepared.head, prepared.scale, network)
+        self._kinds = np.zeros(3, np.int64)
+        self._levels: set[int] = set()
+        self._clipped = 0
+
+    def wish(self, config: CompressConfig) -> tuple[Wish, tuple[str, ...]]:
+        """What is asked of every tile, and what there is to say about it."""
+        if config.lossless or self._network is None:
+            return Wish(lossless=True), ()
+        if config.target_psnr:
+            return Wish(psnr=config.target_psnr), ()
+        if config.target_bpp:
+            level, warnings = level_for_rate(
+                self._picture, self._prepared, self._encoder, config.target_bpp
+            )
+            return Wish(level=level), warnings
+        return Wish(level=config.level), ()
+
+    def tiles(self, wish: Wish) -> Iterator[list[Unit]]:
+        """The units of each tile."""
+        head, scale = self._prepared.head, self._prepared.scale
+        for number in range(head.tiles):
+            window = head.place(number)
+            pixels = self._picture.read(window)
+            present = self._picture.present(window) if head.has_mask else None
+            units = self._encoder.encode(pixels, present, wish)
+            for unit in units:
+                self._kinds[unit.kind] += 1
+                if unit.kind == NETWORK:
+                    self._levels.add(unit.level)
+            if self._prepared.is_clipped and any(unit.kind == NETWORK for unit in units):
+                self._clipped += scale.clipped(pixels, present)
+            yield units
+
+    def summary(self) -> str:
+        """Such as ``12 parts at level 44, 1 exactly, 3 of one value``."""
+        parts = []
+        if self._kinds[NETWORK]:
+            low, high = min(self._levels), max(self._levels)
+            level = f"level {low}" if low == high else f"levels {low} to {high}"
+            parts.append(f"{self._kinds[NETWORK]} parts at {level}")
+        names = ("exactly", "of one value")
+        counts = self._kinds[LOSSLESS:]
+        parts += [f"{n} {name}" for n, name in zip(counts, names, strict=True) if n]
+        return ", ".join(parts)
+
+    def warnings(self) -> tuple[str, ...]:
+        """Whether samples were clipped."""
+        if not self._clipped:
+            return ()
+        return (
+            f"{self._clipped} samples lie beyond the range that was measured and were clipped: "
+            "widen --range, or keep every bit with --lossless",
+        )
+
+
+def _check_suffix(output: Path) -> None:
+    if output.suffix.lower() != SUFFIX:
+        raise UserError(
+            f"--out {output.name}: suffix {output.suffix or 'missing'}",
+            f"end the name in {SUFFIX}",
+            code="E207",
+        )

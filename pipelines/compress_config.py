@@ -1,0 +1,150 @@
+"""The options of `compress` and `decompress`, frozen, and which of them contradict each other."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from resattn.codec.header import TILE_STEP
+from resattn.codec.network import LEVELS
+from resattn.device import Precision
+from resattn.errors import UserError
+from resattn.pipelines.levels import parse_range
+from resattn.tiling import Window
+
+BEST: Final = 100
+"""The highest ``--quality``."""
+
+
+@dataclass(frozen=True, slots=True)
+class CompressConfig:
+    """Everything that decides what `compress` writes, as the command line names it.
+
+    Attributes:
+        quality: 0 (smallest) to 100 (best).
+        target_bpp: Bits per pixel to stay below, instead of a quality; 0 for none.
+        target_psnr: PSNR in decibel that every tile must reach, instead of a quality; 0 for none.
+        lossless: Keep every bit; needs no network.
+        weights: A listed name or a file; empty takes the default.
+        range: Values that are black and white: auto, type, measured, 11bit or LOW,HIGH.
+        score: Decode the file again and compare it with the input.
+        baselines: Also show other formats at the same size.
+        max_pixels: Most pixels an input may claim; 0 takes the limit of its format.
+        overwrite: Replace existing outputs.
+        device: Where the network runs.
+        precision: Its arithmetic; integers are exact in any.
+        tile: Side of a tile, a multiple of 64; 0 chooses.
+        overlap: Without effect: tiles are coded on their own.
+        ram: Without effect: a tile has a fixed largest size.
+        threads: CPU threads; 0 takes all.
+        seed: Without effect: nothing here is random.
+    """
+
+    quality: int = 70
+    target_bpp: float = 0.0
+    target_psnr: float = 0.0
+    lossless: bool = False
+    weights: str = ""
+    range: str = "auto"
+    score: bool = False
+    baselines: bool = False
+    max_pixels: int = 0
+    overwrite: bool = False
+    device: str = "auto"
+    precision: Precision = "fp32"
+    tile: int = 0
+    overlap: int = 0
+    ram: str = "2GB"
+    threads: int = 0
+    seed: int = 0
+
+    @property
+    def level(self) -> int:
+        """The network's quality level that `quality` stands for."""
+        return round(self.quality * (LEVELS - 1) / BEST)
+
+    def check(self) -> None:
+        """Refuses what cannot be meant.
+
+        Raises:
+            UserError: E208 if options exclude each other or a value is out of range.
+        """
+        parse_range(self.range)
+        if sum(map(bool, (self.target_bpp, self.target_psnr, self.lossless))) > 1:
+            raise UserError(
+                "--target-bpp, --target-psnr and --lossless exclude each other",
+                "give one of them",
+                code="E208",
+            )
+        if not 0 <= self.quality <= BEST or self.target_bpp < 0 or self.target_psnr < 0:
+            raise UserError(
+                f"--quality {self.quality}, --target-bpp {self.target_bpp:g}, "
+                f"--target-psnr {self.target_psnr:g}",
+                f"give a quality of 0 to {BEST} and targets above 0",
+                code="E208",
+            )
+        if self.tile % TILE_STEP:
+            lower = self.tile // TILE_STEP * TILE_STEP
+            raise UserError(
+                f"--tile {self.tile} is no multiple of {TILE_STEP}",
+                f"give {lower or TILE_STEP} or {lower + TILE_STEP}",
+                code="E208",
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class DecompressConfig:
+    """Everything that decides what `decompress` writes, as the command line names it.
+
+    Attributes:
+        window: Part of the image to decode, as ROW,COL,HEIGHT,WIDTH; empty for all of it.
+        salvage: Write what is intact of a damaged file.
+        weights: A file with the network, where it is not installed.
+        overwrite: Replace existing outputs.
+        device: Where the network runs.
+        precision: Its arithmetic.
+        tile: Without effect: the file says how it is cut.
+        overlap: Without effect.
+        ram: Without effect.
+        threads: CPU threads; 0 takes all.
+        seed: Without effect.
+    """
+
+    window: str = ""
+    salvage: bool = False
+    weights: str = ""
+    overwrite: bool = False
+    device: str = "auto"
+    precision: Precision = "fp32"
+    tile: int = 0
+    overlap: int = 0
+    ram: str = "2GB"
+    threads: int = 0
+    seed: int = 0
+
+    def check(self) -> None:
+        """Refuses a window that is none.
+
+        Raises:
+            UserError: E208.
+        """
+        self.part()
+
+    def part(self) -> Window | None:
+        """The window, or None for the whole image.
+
+        Raises:
+            UserError: E208 if the text is no window.
+        """
+        if not self.window:
+            return None
+        numbers = re.fullmatch(r"(\d{1,9}),(\d{1,9}),(\d{1,9}),(\d{1,9})", self.window)
+        row, col, height, width = map(int, numbers.groups()) if numbers else (0, 0, 0, 0)
+        if not height or not width:
+            raise UserError(
+                f"--window {self.window!r} is no window",
+                "write ROW,COL,HEIGHT,WIDTH in pixels, for example 0,0,512,512",
+                code="E208",
+            )
+        return Window(row, col, height, width)
