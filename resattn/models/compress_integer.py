@@ -41,6 +41,7 @@ every sum below 2^24, so no training can break the bound."""
 _PEAK = 127
 _EXACT = 1 << 24
 _BIAS_PEAK = 1 << 20
+_KNOT_BITS = KNOT_STEP.bit_length() - 1
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,11 @@ class Stage:
     def shift(self) -> int:
         """Bits dropped from the sum."""
         return self.weight_bits + self.bits[0] - self.bits[1]
+
+    @property
+    def half(self) -> int:
+        """Added to the sum, so that dropping bits rounds to nearest."""
+        return 1 << (self.shift - 1)
 
 
 class IntLayer(nn.Module):
@@ -112,7 +118,7 @@ class IntLayer(nn.Module):
         biases = self.bias_int.long().abs().amax(0)
         # Interpolating between knots sums eight of them before it divides.
         knots = int(biases.max()) * (KNOT_STEP if self.stage.levels else 1)
-        return max(int((weights + biases).max()) + (1 << self.stage.shift), knots)
+        return max(int((weights + biases).max()) + self.stage.half, knots)
 
     def _rounded(self) -> tuple[Tensor, Tensor]:
         stage = self.stage
@@ -126,17 +132,17 @@ class IntLayer(nn.Module):
         if stage.kernel == 3:
             x = _neighbours(x)
         sums = torch.matmul(weight, x.flatten(2)) + self._bias_at(levels, bias)[:, :, None]
-        y = bounded(_dropped(sums + (1 << stage.shift >> 1), stage.shift), 0, stage.peaks[1])
+        y = bounded(_dropped(sums + stage.half, stage.shift), 0, stage.peaks[1])
         y = y.unflatten(2, size)
         return F.pixel_shuffle(y, 2) if stage.grow else y
 
     def _bias_at(self, levels: Tensor, bias: Tensor) -> Tensor:
-        """(B, C'), interpolated between knots in whole numbers."""
+        """(B, C') interpolated between knots in whole numbers; (1, C') without levels."""
         if not self.stage.levels:
             return bias
-        below, above = (t[:, None].to(bias.dtype) for t in at_knots(levels))
-        low, high = bias[below[:, 0].long()], bias[below[:, 0].long() + 1]
-        return _dropped(low * (KNOT_STEP - above) + high * above, KNOT_STEP.bit_length() - 1)
+        below, above = at_knots(levels)
+        share = above[:, None].to(bias.dtype)
+        return _dropped(bias[below] * (KNOT_STEP - share) + bias[below + 1] * share, _KNOT_BITS)
 
 
 class IntScale(nn.Module):
@@ -196,8 +202,8 @@ class IntScale(nn.Module):
             engine: How to compute; by default the first that gives the stored checksum.
         """
         engine = engine or self.known_answer(z.device)
-        # Integer matrix products exist on the CPU only.
-        place = torch.device("cpu") if engine == "int64" else z.device
+        # Not every accelerator has float64, none integer matrix products: fall back to the CPU.
+        place = z.device if engine == "fp32" else torch.device("cpu")
         x, at = z.to(place, ENGINES[engine]), levels.to(place)
         with torch.autocast(place.type, enabled=False):
             for layer in self._layers():
@@ -268,14 +274,27 @@ class IntScale(nn.Module):
 
 
 def straight(x: Tensor, value: Tensor) -> Tensor:
-    """`value`, with the gradient of `x`."""
-    return x + (value - x).detach() if x.requires_grad else value
+    """`value` to the bit, with the gradient of `x`."""
+    y: Tensor = _Straight.apply(x, value) if x.requires_grad else value  # type: ignore[no-untyped-call]
+    return y
 
 
 def bounded(x: Tensor, low: float, high: float) -> Tensor:
     """`x` clamped; outside, only gradients that lead back inside pass."""
     y: Tensor = _Bounded.apply(x, low, high) if x.requires_grad else x.clamp(low, high)  # type: ignore[no-untyped-call]
     return y
+
+
+class _Straight(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, value: Tensor) -> Tensor:
+        del ctx, x
+        return value.view_as(value)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
+        del ctx
+        return grads[0], None
 
 
 class _Bounded(torch.autograd.Function):
