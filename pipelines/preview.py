@@ -11,6 +11,7 @@ from resattn.fusion.pyramid import Optics, Pyramid
 from resattn.fusion.scene import Scene
 from resattn.io.image import write_image
 from resattn.io.raster import RasterInfo, open_raster
+from resattn.pipelines.provenance import stamped
 from resattn.tiling import Window
 
 SIDE = 512
@@ -27,13 +28,15 @@ def before_after(scene: Scene, output: Path, overwrite: bool) -> Path:
         bands = _colour_bands(raster.info)
         after = raster.read(window, bands).astype(np.float32)
         valid = raster.valid(window, bands)
+        made = {k: v for k, v in raster.info.tags.items() if k.startswith("RESATTN_")}
     enlarged, _ = Pyramid(scene, Optics.of((0.3,) * scene.bands)).enlarged(window)
     before = enlarged[[band - 1 for band in bands]]
     low, high = _limits(after, valid)
     gap = np.full((3, window.height, 8), 255, np.uint8)
     halves = [_to_uint8(image, low, high) for image in (before, after)]
     path = output.with_suffix(".preview.png")
-    write_image(path, np.concatenate([halves[0], gap, halves[1]], axis=2), overwrite=overwrite)
+    pixels = np.concatenate([halves[0], gap, halves[1]], axis=2)
+    write_image(path, pixels, metadata=stamped(None, made), overwrite=overwrite)
     return path
 
 

@@ -7,14 +7,17 @@ bytes; the report has those.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from resattn.hashing import json_sha256
+from resattn.io.metadata import Metadata
+from resattn.io.xmp import with_facts
 from resattn.version import __version__
 
 
 def tags(command: str, config: Mapping[str, Any], **facts: str) -> dict[str, str]:
-    """TIFF tags of an output.
+    """What an output says of itself: TIFF tags, or XMP where it is a photograph.
 
     Args:
         command: The verb.
@@ -27,3 +30,10 @@ def tags(command: str, config: Mapping[str, Any], **facts: str) -> dict[str, str
         "RESATTN_CONFIG_SHA256": json_sha256(dict(config)),
         **{f"RESATTN_{name.upper()}": value for name, value in facts.items()},
     }
+
+
+def stamped(metadata: Metadata | None, tags: Mapping[str, str]) -> Metadata:
+    """The metadata of a photograph with the tags of `tags`, which photographs carry as XMP."""
+    blocks = metadata or Metadata()
+    facts = {name.removeprefix("RESATTN_").lower(): text for name, text in tags.items()}
+    return replace(blocks, xmp=with_facts(blocks.xmp, facts))

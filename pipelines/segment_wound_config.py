@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from resattn.device import Precision
 from resattn.errors import UserError
@@ -53,6 +54,11 @@ class SegmentWoundConfig:
     ram: str = "2GB"
     threads: int = 0
     seed: int = 0
+
+    def result_options(self) -> dict[str, Any]:
+        """The options that can change a mask or a measure: what the provenance hash covers."""
+        names = ("threshold", "tta", "fast", "refine", "marker_mm", "px_per_mm")
+        return {name: getattr(self, name) for name in (*names, "device", "precision")}
 
     def check(self) -> None:
         """Refuses what cannot be meant.

@@ -18,6 +18,7 @@ from resattn.io.sniff import Limits
 from resattn.metrics import overlap, surface
 from resattn.metrics.pair import Mask
 from resattn.models.wound_unet import Decision, WoundUNet
+from resattn.pipelines.provenance import stamped, tags
 from resattn.pipelines.segment_wound_config import SegmentWoundConfig
 from resattn.version import __version__
 from resattn.weights.index import listed
@@ -111,12 +112,17 @@ def finish(examined: Examined, output: Path, examiner: Examiner) -> tuple[Path, 
     if config.probability:
         pictures[output.with_suffix(".probability.png")] = grey_levels(examined.likely)
     source = examined.image.info.path
+    made = tags(TASK, config.result_options(), weights_sha256=examiner.weights_sha256)
     for path, pixels in pictures.items():
-        write_image(path, pixels, inputs=(source,), overwrite=config.overwrite)
+        write_image(
+            path, pixels, metadata=stamped(None, made), inputs=(source,), overwrite=config.overwrite
+        )
     table = output.with_suffix(".json")
     document = {
         "schema": 1,
         "version": __version__,
+        "command": TASK,
+        "config_sha256": made["RESATTN_CONFIG_SHA256"],
         "photograph": source.name,
         "height": examined.image.info.height,
         "width": examined.image.info.width,

@@ -216,8 +216,7 @@ def _enlarge(
             glimpse = infer(prepared, sink, item.name, config, progress)
         outputs = [item.output]
         if config.preview:
-            outputs.append(preview_path(item.output))
-            side_by_side(picture, glimpse, prepared.levels, outputs[-1], overwrite=config.overwrite)
+            outputs.append(side_by_side(picture, glimpse, prepared.levels, prepared.target))
         metrics, baselines = _measure(prepared, item, config)
     return Result(
         name=item.name,

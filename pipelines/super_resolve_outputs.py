@@ -25,6 +25,7 @@ from resattn.pipelines.pictures import (
     RasterPicture,
     bands_in_order,
 )
+from resattn.pipelines.provenance import stamped
 from resattn.tiling import Window
 
 Pixels = NDArray[np.generic]
@@ -110,6 +111,7 @@ def create(target: Target, picture: Photo | RasterPicture) -> Iterator[Sink]:
     metadata = None
     if isinstance(picture, Photo):
         metadata = picture.info.metadata.for_turned_pixels(keep_location=target.keep_location)
+    metadata = stamped(metadata, target.tags)
     if target.suffix == ".png":
         with PngWriter(
             target.path,

@@ -14,6 +14,8 @@ from resattn.pipelines.pictures import (
     RasterPicture,
     bands_in_order,
 )
+from resattn.pipelines.provenance import stamped
+from resattn.pipelines.super_resolve_outputs import Target
 from resattn.pipelines.super_resolve_quality import interpolated
 from resattn.tiling import Window
 from resattn.upscale.levels import Levels
@@ -59,9 +61,9 @@ def preview_path(output: Path) -> Path:
 
 
 def side_by_side(
-    source: Photo | RasterPicture, glimpse: Glimpse, levels: Levels, path: Path, *, overwrite: bool
-) -> None:
-    """Writes the enlarged source and the glimpse, in the same tones."""
+    source: Photo | RasterPicture, glimpse: Glimpse, levels: Levels, target: Target
+) -> Path:
+    """Writes the enlarged source and the glimpse, in the same tones; returns where."""
     if glimpse.pixels is None:
         raise ValueError("no window of the output has passed by")
     bands = bands_in_order(source)
@@ -70,7 +72,11 @@ def side_by_side(
     shown = [0, 1, 2] if len(before) >= 3 else [0, 0, 0]
     gap = np.ones((3, glimpse.window.height, _GAP), np.float32)
     halves = np.concatenate([_clean(before[shown]), gap, _clean(result[shown])], axis=2)
-    write_image(path, np.rint(halves * 255).astype(np.uint8), overwrite=overwrite)
+    path = preview_path(target.path)
+    pixels = np.rint(halves * 255).astype(np.uint8)
+    metadata = stamped(None, target.tags)
+    write_image(path, pixels, metadata=metadata, overwrite=target.overwrite)
+    return path
 
 
 def _clean(image: Image) -> Image:

@@ -133,9 +133,13 @@ class StagedFile:
 
     def __enter__(self) -> Self:
         check_target(self.target, inputs=self.inputs, overwrite=self.overwrite)
-        with reporting(self.target):
-            self._lock = claim(self.target)
-            self.temporary.unlink(missing_ok=True)
+        try:
+            with reporting(self.target):
+                self._lock = claim(self.target)
+                self.temporary.unlink(missing_ok=True)
+        except BaseException:
+            release(self.target, self._lock)
+            raise
         return self
 
     def __exit__(

@@ -29,6 +29,7 @@ def claim(target: Path) -> int | None:
         descriptor = os.open(_lock_file(target), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            current = _is_current(target, descriptor)
         except BlockingIOError as error:
             os.close(descriptor)
             raise OutputError(
@@ -39,7 +40,10 @@ def claim(target: Path) -> int | None:
         except OSError:  # some network file systems
             release(target, descriptor)
             return None
-        if _is_current(target, descriptor):
+        except BaseException:  # a signal
+            release(target, descriptor)
+            raise
+        if current:
             return descriptor
         os.close(descriptor)  # who held it removed the file between our open and our lock
 
