@@ -91,7 +91,7 @@ def share(plan: Plan, order: Order) -> Share:
         shard = parse(order.shard, os.environ)
         plan = plan.part(lambda item: shard.takes(unit_name(item, root)))
     memory = Memory(root, order.command) if order.resume else None
-    if not order.overwrite:
+    if (order.resume or order.shard) and not order.overwrite:  # `plan` could not tell
         _check_existing(plan, memory)
     return Share(plan, root, shard, digest.hexdigest(), journaled, memory)
 

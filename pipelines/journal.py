@@ -158,7 +158,8 @@ def made(line: Mapping[str, Any]) -> Made:
 
 def unit_name(item: Item, out: Path) -> str:
     """The path of an item's output below the output folder, which differs between machines."""
-    return os.path.relpath(item.output, out)
+    output, folder = os.fspath(item.output), f"{out}{os.sep}"
+    return output[len(folder) :] if output.startswith(folder) else os.path.relpath(output, out)
 
 
 def _opened(path: Path) -> BinaryIO:

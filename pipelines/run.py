@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from resattn.io.atomic import remove_stale
 from resattn.pipelines.ahead import available_threads
@@ -72,8 +74,8 @@ def execute(
 
 
 def _sweep(plan: Plan) -> None:
-    for folder in sorted({item.output.parent for item in plan.items if item.writes}):
-        remove_stale(folder)
+    for folder in sorted({os.path.dirname(item.output) for item in plan.items if item.writes}):  # noqa: PTH120 (many)
+        remove_stale(Path(folder))
 
 
 def _units(plan: Plan, batch: Batch) -> Iterator[Unit]:
