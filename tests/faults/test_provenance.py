@@ -27,7 +27,12 @@ def facts(path: Path) -> dict[str, str]:
     return dict(re.findall(r'"(version|command|config_sha256)": "([^"]*)"', text))
 
 
-@pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS.keys())
+# A .rac says its format and its network by hash, in a header of its own; decompress gives back what
+# was compressed, and adds nothing.
+STAMPED = {name: one for name, one in COMMANDS.items() if "compress" not in one.options[0]}
+
+
+@pytest.mark.parametrize("command", STAMPED.values(), ids=STAMPED.keys())
 def test_every_output_says_what_made_it(
     resattn: Shell,
     small_networks: Path,
