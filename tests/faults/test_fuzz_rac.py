@@ -1,0 +1,204 @@
+"""Broken `.rac` files: an error or the true picture, never another one, never a crash (G2, G5).
+
+Blind mutations are all caught by checksums. The hostile ones mend the checksums afterwards, so that
+what lies behind them has to hold by itself; there the picture may be another, as the file is.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import tracemalloc
+import zlib
+
+import numpy as np
+import pytest
+
+from resattn.codec.container import SIGNATURE
+from resattn.codec.damage import DamageError
+from resattn.codec.files import open_rac
+from resattn.codec.tiles import Decoder
+from resattn.errors import ItemError, ResattnError
+from resattn.pipelines.compress_networks import Networks
+from tests.golden.rac.make import HERE, WEIGHTS
+
+FILES = ("photo", "raster", "exact")
+KNOWN_BYTES = 4 * 2**20
+"""What decoding needs beside the image: the stream, integers, and a network's activations."""
+
+
+@pytest.fixture(scope="module")
+def networks():
+    return Networks(str(WEIGHTS), "cpu", "fp32")
+
+
+def decoded(path, networks):
+    """CRC of all samples of a file, and what it declares to be.
+
+    Raises:
+        ResattnError: As a user meets it.
+    """
+    with open_rac(path) as file:
+        file.check_whole()
+        decoder = Decoder(file.layout, file.stream, file.scale, networks.to_decode(file.head))
+        crc = 0
+        for tile in range(file.head.tiles):
+            try:
+                pixels, present = decoder.decode(tile)
+            except DamageError as error:
+                raise ItemError(str(error), code="E301") from error
+            crc = zlib.crc32(np.ascontiguousarray(pixels).tobytes(), crc)
+            crc = crc if present is None else zlib.crc32(np.packbits(present).tobytes(), crc)
+        return crc
+
+
+def mutated(data, rng):
+    """One of the accidents that happen to files."""
+    data = bytearray(data)
+    kind = rng.integers(5)
+    place = int(rng.integers(len(data)))
+    if kind == 0:
+        data[place] ^= 1 << int(rng.integers(8))
+    elif kind == 1:
+        data[place] = int(rng.integers(256))
+    elif kind == 2:
+        end = place + int(rng.integers(1, 64))
+        data[place:end] = rng.bytes(len(data[place:end]))
+    elif kind == 3:
+        del data[place : place + int(rng.integers(1, 64))]
+    else:
+        data[place:place] = rng.bytes(int(rng.integers(1, 64)))
+    return bytes(data)
+
+
+def mended(data):
+    """The file with the checksums of its chunks made to fit, as an attacker would."""
+    out, place = bytearray(data), len(SIGNATURE) + 1
+    while place + 12 <= len(out):
+        tag, length = out[place : place + 4], struct.unpack_from("<I", out, place + 4)[0]
+        end = place + 8 + length
+        if end + 4 > len(out):
+            break
+        crc = zlib.crc32(bytes(out[place + 8 : end]), zlib.crc32(bytes(tag)))
+        struct.pack_into("<I", out, end, crc)
+        place = end + 4
+        if tag == b"TIDX":
+            break
+    return bytes(out)
+
+
+def try_blindly(path, name, count, networks, seed):
+    """Mutations of a golden file; returns how many were refused."""
+    data, rng = (HERE / f"{name}.rac").read_bytes(), np.random.default_rng(seed)
+    truth, refused = decoded(HERE / f"{name}.rac", networks), 0
+    for number in range(count):
+        broken = mutated(data, rng)
+        path.write_bytes(broken)
+        try:
+            assert decoded(path, networks) == truth, f"{name}, seed {seed}, mutation {number}"
+        except ResattnError:
+            refused += 1
+    return refused
+
+
+def try_hostilely(path, name, count, networks, seed):
+    """Mutations before the units with checksums made to fit: any outcome but a crash."""
+    data, rng = (HERE / f"{name}.rac").read_bytes(), np.random.default_rng(seed)
+    front = data.index(b"TIDX") + 500
+    for _ in range(count):
+        broken = mutated(data[:front], rng) + data[front:]
+        path.write_bytes(mended(broken))
+        try:
+            decoded(path, networks)
+        except ResattnError:
+            continue
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_g2_mutations_never_pass_for_the_picture(tmp_path, networks, name):
+    refused = try_blindly(tmp_path / "a.rac", name, 50, networks, seed=1)
+    assert refused > 45
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FILES)
+def test_g2_ten_thousand_mutations(tmp_path, networks, name):
+    assert try_blindly(tmp_path / "a.rac", name, 3334, networks, seed=2) > 3200
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_g5_hostile_headers_with_sound_checksums(tmp_path, networks, name):
+    try_hostilely(tmp_path / "a.rac", name, 40, networks, seed=3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FILES)
+def test_g5_ten_thousand_hostile_headers(tmp_path, networks, name):
+    try_hostilely(tmp_path / "a.rac", name, 3334, networks, seed=4)
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("step", [31, pytest.param(1, marks=pytest.mark.slow)])
+def test_g2_every_truncation_is_refused(tmp_path, name, step):
+    data, path = (HERE / f"{name}.rac").read_bytes(), tmp_path / "a.rac"
+    path.write_bytes(data)
+
+    def opened():
+        with open_rac(path) as file:
+            file.check_whole()
+
+    for length in range(len(data) - 1, -1, -step):
+        os.truncate(path, length)
+        with pytest.raises(ItemError):
+            opened()
+
+
+@pytest.mark.parametrize("side", [2**12, 2**16, 2**31])
+def test_f5_declared_sizes_are_not_believed(tmp_path, networks, side):
+    """A header that claims more than the file can hold costs no memory."""
+    data = bytearray((HERE / "photo.rac").read_bytes())
+    struct.pack_into("<II", data, len(SIGNATURE) + 9, side, side)
+    path = tmp_path / "a.rac"
+    path.write_bytes(mended(bytes(data)))
+    tracemalloc.start()
+    try:
+        with pytest.raises(ItemError):
+            decoded(path, networks)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < KNOWN_BYTES
+
+
+def test_f5_a_zip_bomb_in_an_exact_tile_stays_within_the_tile(tmp_path, networks):
+    data = (HERE / "exact.rac").read_bytes()
+    with open_rac(HERE / "exact.rac") as file:
+        index, offsets = file.layout.index.copy(), file.layout.offsets
+    bomb = bytes([0]) + zlib.compress(bytes(2**26), 9)
+    unit = len(index) - 1
+    index["length"][unit], index["crc"][unit] = len(bomb), zlib.crc32(bomb)
+    front = data[: data.index(b"TIDX") + 8]
+    rest = data[int(offsets[0]) : int(offsets[unit])]
+    path = tmp_path / "a.rac"
+    path.write_bytes(mended(front + index.tobytes() + bytes(4) + rest + bomb))
+    tracemalloc.start()
+    try:
+        with pytest.raises(ItemError, match="samples"):
+            decoded(path, networks)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < KNOWN_BYTES
+
+
+def test_f4_what_is_no_rac_file_is_named(tmp_path):
+    path = tmp_path / "a.rac"
+    newer = SIGNATURE + b"\x02" + bytes(99)
+    for content, code in (
+        (b"", "E304"), (b"\x8aRAC", "E304"), (SIGNATURE, "E301"), (newer, "E310"),
+        (b"BM" + bytes(99), "E310"),
+    ):  # fmt: skip
+        path.write_bytes(content)
+        with pytest.raises(ItemError) as caught, open_rac(path):
+            pass
+        assert caught.value.code == code, content
