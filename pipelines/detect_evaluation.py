@@ -86,7 +86,7 @@ class Evaluator:
 
     def _path(self) -> Path:
         if self._out.is_dir():
-            return self._out / "evaluation.json"
+            return self._out / "detect.evaluation.json"
         return self._out.with_suffix(".evaluation.json")
 
 

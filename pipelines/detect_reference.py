@@ -45,7 +45,7 @@ class Truths:
 
         Raises:
             ItemError: E330–E336 as the readers say, E311 if GeoJSON meets a picture without a
-                georeference, E320 if the annotations are of a picture of another size.
+                georeference, E328 if the annotations are of a picture of another size.
         """
         found = self._read(reference, place)
         marked = found.by_stem().get(Path(place.name).stem.lower())
@@ -61,7 +61,7 @@ class Truths:
                 f"{shown(reference)}: {shown(marked.name)} has {marked.width}×{marked.height} "
                 f"pixels, the picture {width}×{height}",
                 "give annotations of the upright picture",
-                code="E320",
+                code="E328",
             )
         return Annotations(found.classes, (marked,))
 

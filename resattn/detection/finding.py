@@ -44,7 +44,7 @@ class Finding:
         """A finding whose sizes on the ground are measured.
 
         Raises:
-            ItemError: E321 if the CRS has no way to WGS84.
+            ItemError: E311 if the CRS has no way to WGS84.
         """
         sizes = None if ground is None else ground.sizes_m(found.boxes)
         return cls(name, *size, classes, found, ground, sizes)

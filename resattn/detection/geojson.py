@@ -34,7 +34,7 @@ def read_geojson(
 
     Raises:
         ItemError: With the JSON path: E330 no JSON, E331 something is missing or no polygon, E332
-            a polygon outside the raster, E321 an unknown CRS.
+            a polygon outside the raster, E311 an unknown CRS.
     """
     root = read_json(path)
     crs = _crs(root)
@@ -72,7 +72,7 @@ def to_geojson(finding: Finding, ground: Ground) -> str:
     becomes two polygons, as RFC 7946 section 3.1.9 asks.
 
     Raises:
-        ItemError: E321 if the CRS has no way to WGS84.
+        ItemError: E311 if the CRS has no way to WGS84.
     """
     rings = ground.lonlat(finding.corners().reshape(-1, 2)).reshape(-1, 4, 2)
     sizes = ground.sizes_m(finding.found.boxes)

@@ -104,7 +104,7 @@ def _truth(path: Path) -> tuple[Annotations, dict[str, Path]]:
             raise ItemError(
                 f"{shown(files[stem].name)} has no georeference to place {table.name} by",
                 "give boxes in pixels, or a GeoTIFF",
-                code="E321",
+                code="E311",
             )
         name = files[stem].name
         found.append(geojson.read_geojson(table, name, size, ground))

@@ -107,11 +107,11 @@ def evaluate(
     """
     if len(truths) != len(findings):
         raise ValueError(f"{len(findings)} findings for {len(truths)} pictures")
-    precision, recall = _curves(truths, findings, len(classes))
+    precision, recall = curves(truths, findings, len(classes))
     likely = [found.above(score).ranked() for found in findings]
     pictures = [picture_score(t, f) for t, f in zip(truths, likely, strict=True)]
     return Evaluation(
-        _numbers(precision, recall),
+        numbers(precision, recall),
         tuple(
             ClassScore(
                 name,
@@ -197,10 +197,13 @@ def relabelled(
     return Found(found.boxes[kept], found.scores[kept], labels[kept]), unknown
 
 
-def _curves(
+def curves(
     truths: Sequence[Marked], findings: Sequence[Found], classes: int
 ) -> tuple[Table, Table]:
-    """Precision (10, 101, C, 4, 3) and recall (10, C, 4, 3) of COCO; −1 where undefined."""
+    """Precision (10, 101, C, 4, 3) and recall (10, C, 4, 3) of COCO; -1 where undefined.
+
+    Axes are IoU, recall, class, size of the objects, boxes counted of each picture.
+    """
     truth = _coco(_truth_rows(truths), len(truths), classes)
     rows = _found_rows(findings)
     if not any(mark for t in truths for mark in t.marks) or not rows:
@@ -251,17 +254,29 @@ def _truth_rows(truths: Sequence[Marked]) -> list[dict[str, Any]]:
 
 
 def _found_rows(findings: Sequence[Found]) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = []
-    for image, found in enumerate(findings, start=1):
-        for box, score, label in zip(
-            found.boxes.tolist(), found.scores.tolist(), found.labels.tolist(), strict=True
-        ):
-            row = {"image_id": image, "category_id": label + 1, "bbox": _sized(box), "iscrowd": 0}
-            rows.append(row | {"id": len(rows) + 1, "score": score, "area": _area(box)})
-    return rows
+    found = Found.together(findings)
+    images = np.repeat(np.arange(1, len(findings) + 1), [len(one) for one in findings])
+    sizes = found.boxes[:, 2:] - found.boxes[:, :2]
+    boxes = np.hstack([found.boxes[:, :2], sizes])
+    columns = images, found.labels + 1, boxes, sizes.prod(1), found.scores
+    return [
+        {
+            "id": i,
+            "image_id": image,
+            "category_id": category,
+            "bbox": box,
+            "area": area,
+            "iscrowd": 0,
+            "score": score,
+        }
+        for i, (image, category, box, area, score) in enumerate(
+            zip(*(column.tolist() for column in columns), strict=True), start=1
+        )
+    ]
 
 
-def _numbers(precision: Table, recall: Table) -> dict[str, float]:
+def numbers(precision: Table, recall: Table) -> dict[str, float]:
+    """The twelve by name, of `curves`; NaN where no object has that size."""
     values = [
         _mean(precision[:, :, :, 0, 2]),
         *(_mean(precision[iou, :, :, 0, 2]) for iou in (0, 5)),

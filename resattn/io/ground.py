@@ -48,7 +48,7 @@ class Ground:
         """Points (n, 2) of the raster as (x, y) for coordinates in `crs`, or in its own.
 
         Raises:
-            ItemError: E321 if the coordinates cannot be brought into the raster's CRS.
+            ItemError: E311 if the coordinates cannot be brought into the raster's CRS.
         """
         if crs is not None and crs != self.crs:
             places = project(places, crs, self.crs)
@@ -66,7 +66,7 @@ class Ground:
         """WGS84 longitude and latitude (n, 2) in degrees of points (x, y).
 
         Raises:
-            ItemError: E321 if the CRS has no way to WGS84.
+            ItemError: E311 if the CRS has no way to WGS84.
         """
         return project(self.places(pixels), self.crs, WGS84)
 
@@ -77,7 +77,7 @@ class Ground:
         stretch of a projection (a factor of 1/cos φ in Web Mercator) does not enter.
 
         Raises:
-            ItemError: E321 if the CRS has no way to WGS84.
+            ItemError: E311 if the CRS has no way to WGS84.
         """
         if not len(boxes):
             return np.zeros((0, 2))
@@ -92,7 +92,7 @@ def crs_named(name: str, where: str) -> CRS:
     """The CRS of a name such as ``EPSG:32631`` or ``urn:ogc:def:crs:OGC:1.3:CRS84``.
 
     Raises:
-        ItemError: E321, for `where`, if there is none.
+        ItemError: E311, for `where`, if there is none.
     """
     if "CRS84" in name:
         return WGS84
@@ -101,7 +101,7 @@ def crs_named(name: str, where: str) -> CRS:
             return CRS.from_user_input(name)
     except CRSError as error:
         raise ItemError(
-            f"{where} is {name[:60]!r}, no CRS that is known", "mend it", code="E321"
+            f"{where} is {name[:60]!r}, no CRS that is known", "mend it", code="E311"
         ) from error
 
 
@@ -109,7 +109,7 @@ def project(places: Points, source: CRS, target: CRS) -> Points:
     """Coordinates (n, 2) of one CRS in another, east or longitude first.
 
     Raises:
-        ItemError: E321 if there is no way between them, or a point has no image.
+        ItemError: E311 if there is no way between them, or a point has no image.
     """
     if not len(places):
         return np.zeros((0, 2))
@@ -120,14 +120,14 @@ def project(places: Points, source: CRS, target: CRS) -> Points:
         raise ItemError(
             f"no way from {source.to_string()[:60]} to {target.to_string()[:60]}: {reason(error)}",
             "warp the raster to a known CRS",
-            code="E321",
+            code="E311",
         ) from error
     moved = np.stack([xs, ys], axis=1)
     if not np.isfinite(moved).all():
         raise ItemError(
             f"coordinates outside the reach of {target.to_string()[:60]}",
             "check the georeference",
-            code="E321",
+            code="E311",
         )
     return moved
 

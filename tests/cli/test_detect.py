@@ -215,7 +215,7 @@ def test_a_run_is_scored_as_one_set(detect, tmp_path):
     assert by_name["b"]["metrics"]["box_recall"] == 0.5
     assert "box_f1" not in by_name["unknown"]["metrics"]
     assert "b.png 0.67" in done.out
-    evaluation = json.loads((tmp_path / "out" / "evaluation.json").read_text())
+    evaluation = json.loads((tmp_path / "out" / "detect.evaluation.json").read_text())
     assert evaluation["confusion"]["counts"] == [[3, 0, 0], [0, 1, 1], [0, 0, 0]]
     assert evaluation["pictures"][0]["name"] == "b.png"
     assert [one["name"] for one in evaluation["classes"]] == ["Cat", "dog"]
@@ -231,11 +231,11 @@ def test_workers_and_resume_give_the_same_scores(detect, tmp_path):
     truth = coco(tmp_path / "t.json", a=(BOXES, LABELS), b=(BOXES[:2], LABELS[:2]))
     arguments = (tmp_path / "in", "-o", tmp_path / "out", "--ref", truth, "--resume")
     assert detect(*arguments).code == 0
-    first = (tmp_path / "out" / "evaluation.json").read_bytes()
+    first = (tmp_path / "out" / "detect.evaluation.json").read_bytes()
     (tmp_path / "out" / "b.detect.json").unlink()
     done = detect(*arguments)
     assert done.code == 0, done.err
-    assert (tmp_path / "out" / "evaluation.json").read_bytes() == first
+    assert (tmp_path / "out" / "detect.evaluation.json").read_bytes() == first
 
 
 @pytest.mark.parametrize("form", ["voc", "yolo", "geojson"])
