@@ -16,8 +16,8 @@ from resattn.cli.config_file import dump_config
 from resattn.cli.exits import Exit
 from resattn.cli.options import FileOptions, QualityOptions, ReportOptions, TalkOptions
 from resattn.pipelines import batch as batching
+from resattn.pipelines import dry_run, report
 from resattn.pipelines import plan as planning
-from resattn.pipelines import report
 from resattn.pipelines.batch import Order, Share
 from resattn.pipelines.plan import Plan
 from resattn.pipelines.portable import Work
@@ -66,7 +66,7 @@ def conduct(
     for path in plan.unmatched_references:
         log.warning("reference %s matches no input", path)
     if files.dry_run:
-        typer.echo(share.plan.describe())
+        typer.echo(dry_run.describe(share, order, work))
         return
     results = _collected(share, order, work, voice, quality)
     together = None if whole is None else whole(results)

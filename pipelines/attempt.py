@@ -84,10 +84,7 @@ def attempt(unit: Unit, work: Work, progress: Progress, terms: Terms) -> Outcome
     """
     started = time.perf_counter()
     item = unit.item
-    read: dict[str, str] = {}
-    if terms.fingerprint:
-        read = _hashes(item.inputs if item.reference is None else (*item.inputs, item.reference))
-    key = fingerprint.of_unit(terms.fingerprint, read.values())
+    read, key = _key(item, terms)
     if unit.earlier is not None and _still_holds(unit.earlier, key, item):
         return Outcome(unit.place, unit.earlier, kept=True)
     result = _result(item, work, progress)
@@ -99,6 +96,11 @@ def attempt(unit: Unit, work: Work, progress: Progress, terms: Terms) -> Outcome
         seconds=round(time.perf_counter() - started, 3),
     )
     return Outcome(unit.place, Made(key, result))
+
+
+def is_made(item: Item, earlier: Made, terms: Terms) -> bool:
+    """Whether `attempt` would leave the item alone."""
+    return _still_holds(earlier, _key(item, terms)[1], item)
 
 
 def lost(unit: Unit, deaths: int) -> Outcome:
@@ -151,6 +153,13 @@ class _Recorder(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         self.messages.append((record.name, record.levelno, self.format(record)))
+
+
+def _key(item: Item, terms: Terms) -> tuple[dict[str, str], str]:
+    """SHA-256 of each file the item reads, if files are hashed, and the key of its unit."""
+    files = item.inputs if item.reference is None else (*item.inputs, item.reference)
+    read = _hashes(files) if terms.fingerprint else {}
+    return read, fingerprint.of_unit(terms.fingerprint, read.values())
 
 
 def _hashes(paths: tuple[Path, ...]) -> dict[str, str]:

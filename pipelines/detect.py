@@ -27,11 +27,12 @@ from resattn.pipelines.detect_picture import (
     companions,
     main_form,
     make_searcher,
+    overlay_path,
     search,
 )
 from resattn.pipelines.detect_reference import Place, Truths
 from resattn.pipelines.plan import Item, Plan
-from resattn.pipelines.portable import Work, portable
+from resattn.pipelines.portable import Work, portable_with
 from resattn.pipelines.progress import Progress
 from resattn.pipelines.result import Result
 from resattn.pipelines.sources import absolute, gather
@@ -101,7 +102,12 @@ def plan(
     return detect_reference.pair(checked, reference, pattern)
 
 
-@portable
+def _beside(item: Item, config: DetectConfig) -> tuple[Path, ...]:
+    _, *forms = companions(item.output, config).values()
+    return (*forms, overlay_path(item.output)) if config.overlay else tuple(forms)
+
+
+@portable_with(_beside)
 def work(config: DetectConfig) -> Work:
     """What is done with one picture under `config`; wrong options are refused here, once.
 

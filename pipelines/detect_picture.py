@@ -117,6 +117,11 @@ def companions(output: Path, config: DetectConfig) -> dict[str, Path]:
     return files
 
 
+def overlay_path(output: Path) -> Path:
+    """Where the picture with the boxes drawn in goes."""
+    return output.with_suffix(".overlay.jpg")
+
+
 def _write(
     picture: Picture, finding: Finding, output: Path, config: DetectConfig
 ) -> tuple[Path, ...]:
@@ -126,7 +131,7 @@ def _write(
         FORMS[form].write(path, finding if form == "coco" else likely, config.overwrite)
     outputs = [*files.values()]
     if config.overlay:
-        path = output.with_suffix(".overlay.jpg")
+        path = overlay_path(output)
         drawn = overview(picture, likely)
         write_image(path, drawn, quality=90, inputs=(picture.path,), overwrite=config.overwrite)
         outputs.append(path)

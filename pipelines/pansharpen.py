@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from resattn.fusion import classical
 from resattn.fusion.calibration import Calibration, calibrate
 from resattn.fusion.scene import Scene
 from resattn.io.atomic import check_target, make_folder, write_bytes
@@ -28,7 +29,7 @@ from resattn.pipelines.memory import parse_bytes
 from resattn.pipelines.pansharpen_config import PansharpenConfig
 from resattn.pipelines.pixels import to_dtype
 from resattn.pipelines.plan import Item, Plan
-from resattn.pipelines.portable import Work, portable
+from resattn.pipelines.portable import Work, portable_with
 from resattn.pipelines.progress import Progress
 from resattn.pipelines.result import Result
 from resattn.pipelines.scene_reader import SceneReader, open_scene
@@ -102,7 +103,14 @@ def plan(
     return planning.check(items, overwrite=overwrite, skip_existing=skip_existing)
 
 
-@portable
+def companions(item: Item, config: PansharpenConfig) -> tuple[Path, ...]:
+    """Files beside the output; with `auto` the weights only if the network wins."""
+    previews = (preview.path_of(item.output),) if config.preview else ()
+    adapts = config.save_weights and config.method not in classical.METHODS
+    return (*previews, item.output.with_suffix(".safetensors")) if adapts else previews
+
+
+@portable_with(companions)
 def work(config: PansharpenConfig) -> Work:
     """What is done with one scene under `config`; wrong options are refused here, once."""
     config.camera()

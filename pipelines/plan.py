@@ -65,13 +65,18 @@ class Plan:
             positions=places,
         )
 
-    def describe(self) -> str:
-        """The reads and writes, one per line, as `--dry-run` prints them."""
+    def describe(self, companions: Callable[[Item], Iterable[Path]] = lambda _: ()) -> str:
+        """The reads and writes, one per line, as `--dry-run` prints them.
+
+        Args:
+            companions: What an item becomes beside its output.
+        """
         lines = []
         for item in self.items:
             lines += [f"read\t{path}" for path in item.inputs]
             lines += [f"compare\t{item.reference}"] if item.reference else []
-            lines += [f"write\t{item.output}"] if item.writes else []
+            written = (item.output, *companions(item)) if item.writes else ()
+            lines += [f"write\t{path}" for path in written]
         lines += [f"skip\t{item.output}" for item in self.skipped]
         lines += [f"unmatched\t{path}" for path in self.unmatched_references]
         return "\n".join([*lines, f"items\t{len(self.items)}"])

@@ -6,6 +6,7 @@ import dataclasses
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 from resattn.pipelines.plan import Item
@@ -40,11 +41,20 @@ class Recipe:
 
 
 class Portable:
-    """A `Work` that remembers its recipe."""
+    """A `Work` that remembers its recipe.
 
-    def __init__(self, work: Work, recipe: Recipe) -> None:
+    Args:
+        work: What is done.
+        recipe: How it was made.
+        companions: Files that an item becomes beside its main output.
+    """
+
+    def __init__(
+        self, work: Work, recipe: Recipe, companions: Callable[[Item], tuple[Path, ...]]
+    ) -> None:
         self._work = work
         self.recipe = recipe
+        self.companions = companions
 
     def __call__(self, item: Item, progress: Progress) -> Result:
         """Does the work on one item."""
@@ -53,9 +63,25 @@ class Portable:
 
 def portable(make: Callable[[Config], Work]) -> Callable[[Config], Portable]:
     """Marks a pipeline's ``work(config)``, a function of a module, so that workers can call it."""
+    return portable_with(lambda _item, _config: ())(make)
 
-    @functools.wraps(make)
-    def made(config: Config) -> Portable:
-        return Portable(make(config), Recipe(made, config))
 
-    return made
+def portable_with(
+    companions: Callable[[Item, Config], tuple[Path, ...]],
+) -> Callable[[Callable[[Config], Work]], Callable[[Config], Portable]]:
+    """`portable` for work that writes files beside an item's main output.
+
+    Args:
+        companions: Names them, for ``--dry-run``.
+    """
+
+    def mark(make: Callable[[Config], Work]) -> Callable[[Config], Portable]:
+        @functools.wraps(make)
+        def made(config: Config) -> Portable:
+            return Portable(
+                make(config), Recipe(made, config), lambda item: companions(item, config)
+            )
+
+        return made
+
+    return mark

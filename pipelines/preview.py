@@ -21,6 +21,11 @@ _CLIP = (1.0, 99.0)
 """Percentiles that become black and white."""
 
 
+def path_of(output: Path) -> Path:
+    """Where the preview of an output goes."""
+    return output.with_suffix(".preview.png")
+
+
 def before_after(scene: Scene, output: Path, overwrite: bool) -> Path:
     """Writes `<output>.preview.png`: enlarged MS beside the result, same stretch, true scale."""
     with open_raster(output) as raster:
@@ -34,7 +39,7 @@ def before_after(scene: Scene, output: Path, overwrite: bool) -> Path:
     low, high = _limits(after, valid)
     gap = np.full((3, window.height, 8), 255, np.uint8)
     halves = [_to_uint8(image, low, high) for image in (before, after)]
-    path = output.with_suffix(".preview.png")
+    path = path_of(output)
     pixels = np.concatenate([halves[0], gap, halves[1]], axis=2)
     write_image(path, pixels, metadata=stamped(None, made), overwrite=overwrite)
     return path

@@ -19,12 +19,13 @@ from resattn.io.image import SUFFIXES
 from resattn.pipelines import plan as planning
 from resattn.pipelines import segment_wound_series
 from resattn.pipelines.plan import Item, Plan
-from resattn.pipelines.portable import Work, portable
+from resattn.pipelines.portable import Work, portable_with
 from resattn.pipelines.progress import Progress
 from resattn.pipelines.result import Result
 from resattn.pipelines.segment_wound_config import SegmentWoundConfig
 from resattn.pipelines.segment_wound_photo import (
     Examiner,
+    beside,
     finish,
     make_examiner,
     measure,
@@ -100,7 +101,14 @@ def plan(
     return planning.check(items, overwrite=overwrite, skip_existing=skip_existing)
 
 
-@portable
+def companions(item: Item, config: SegmentWoundConfig) -> tuple[Path, ...]:
+    """Files beside the output."""
+    if config.follow_up:
+        return segment_wound_series.companions(item, config)
+    return beside(item.output, config)
+
+
+@portable_with(companions)
 def work(config: SegmentWoundConfig) -> Work:
     """What is done with one item under `config`; wrong options are refused here, once.
 

@@ -102,6 +102,14 @@ def photograph(path: Path, examiner: Examiner) -> Examined:
     return Examined(image, photo, likely, finding, warnings)
 
 
+def beside(mask: Path, config: SegmentWoundConfig) -> tuple[Path, ...]:
+    """The companions of a mask, in the order in which they are written."""
+    wanted = {
+        ".overlay.png": config.overlay, ".probability.png": config.probability, ".json": True,
+    }  # fmt: skip
+    return tuple(mask.with_suffix(suffix) for suffix, write in wanted.items() if write)
+
+
 def finish(examined: Examined, output: Path, examiner: Examiner) -> tuple[Path, ...]:
     """Writes the mask and its companions beside it; returns their paths, the mask first."""
     config, finding = examiner.config, examined.finding

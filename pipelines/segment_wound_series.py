@@ -10,7 +10,8 @@ from resattn.io.atomic import write_csv, write_text
 from resattn.pipelines.plan import Item
 from resattn.pipelines.progress import Progress
 from resattn.pipelines.result import Result, Status
-from resattn.pipelines.segment_wound_photo import Examined, Examiner, finish, photograph
+from resattn.pipelines.segment_wound_config import SegmentWoundConfig
+from resattn.pipelines.segment_wound_photo import Examined, Examiner, beside, finish, photograph
 from resattn.wound.examine import NOTICE, Finding
 from resattn.wound.follow_up import Change, Visit, changes, taken, trend
 
@@ -44,7 +45,7 @@ def follow(item: Item, progress: Progress, *, examiner: Examiner) -> Result:
         return Result(item.name, "failed", error="; ".join(series.failures))
     rows = changes([_visit(name, e, series.unit) for name, (e, _) in series.found.items()])
     overwrite = examiner.config.overwrite
-    plot = item.output.with_suffix(".svg")
+    plot = _plot(item)
     write_text(plot, trend(rows, series.unit, item.name), overwrite=overwrite)
     table = [_row(row, series.found[row.visit.name][0].finding, series.unit) for row in rows]
     write_csv(item.output, HEADER, table, overwrite=overwrite)
@@ -66,15 +67,29 @@ def follow(item: Item, progress: Progress, *, examiner: Examiner) -> Result:
     )  # fmt: skip
 
 
-def _examine(item: Item, progress: Progress, examiner: Examiner) -> _Series:
+def companions(item: Item, config: SegmentWoundConfig) -> tuple[Path, ...]:
+    """Files beside the table, if every photograph can be read."""
+    masks = [_mask(item, path) for path in item.inputs]
+    return (_plot(item), *(path for mask in masks for path in (mask, *beside(mask, config))))
+
+
+def _plot(item: Item) -> Path:
+    return item.output.with_suffix(".svg")
+
+
+def _mask(item: Item, photograph: Path) -> Path:
     folder = item.output.parent / item.output.name.split(".")[0]
+    return folder / f"{photograph.stem}.wound.png"
+
+
+def _examine(item: Item, progress: Progress, examiner: Examiner) -> _Series:
     found: dict[str, tuple[Examined, tuple[Path, ...]]] = {}
     failures: list[str] = []
     with progress.steps(len(item.inputs), item.name) as bar:
         for path in item.inputs:
             try:
                 examined = photograph(path, examiner)
-                outputs = finish(examined, folder / f"{path.stem}.wound.png", examiner)
+                outputs = finish(examined, _mask(item, path), examiner)
                 found[path.name] = (examined, outputs)
             except ResattnError as error:  # said at the end; the other photographs are finished
                 failures.append(f"error[{error.code}] {path.name}: {error}")

@@ -31,7 +31,7 @@ from resattn.pipelines.pictures import (
     open_picture,
 )
 from resattn.pipelines.plan import Item, Plan
-from resattn.pipelines.portable import Work, portable
+from resattn.pipelines.portable import Work, portable_with
 from resattn.pipelines.progress import Progress
 from resattn.pipelines.result import Result
 from resattn.pipelines.sources import absolute, gather
@@ -181,7 +181,12 @@ def _check_suffix(output: Path) -> None:
         )
 
 
-@portable
+def companions(item: Item, config: SuperResolveConfig) -> tuple[Path, ...]:
+    """Files beside the output."""
+    return (preview_path(item.output),) if config.preview else ()
+
+
+@portable_with(companions)
 def work(config: SuperResolveConfig) -> Work:
     """What is done with one file under `config`; wrong options are refused here, once."""
     if not LEAST_SCALE <= config.scale <= LARGEST_SCALE:
