@@ -89,8 +89,10 @@ def root(
 def run(argv: list[str] | None = None) -> NoReturn:
     """Runs the command line and exits; expected errors become one sentence on stderr."""
     signal.signal(signal.SIGTERM, terminate)
+    if "_RESATTN_COMPLETE" in os.environ:
+        importlib.import_module("resattn.cli.completion").prepare()
     try:
-        app(argv)
+        app(argv, prog_name="resattn")
     except ResattnError as error:
         report_error(error)
         sys.exit(error.exit_code)

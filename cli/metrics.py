@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -12,12 +11,10 @@ import typer
 from resattn.cli import talk
 from resattn.cli.app import flatten, verb_app
 from resattn.cli.config_file import dump_config
-from resattn.cli.exits import Exit
 from resattn.cli.options import QualityOptions, TalkOptions, option
 from resattn.errors import UserError
 
 app = verb_app()
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +87,15 @@ class InputOptions:
     dry_run: Annotated[
         bool, option("--dry-run", help="Print which file is held against which, then stop.")
     ] = False
+    workers: Annotated[
+        int,
+        option(
+            "--workers",
+            metavar="N",
+            min=0,
+            help="Processes that share the pairs; 0 takes one per CPU.",
+        ),
+    ] = 1
 
 
 @app.command()
@@ -131,12 +137,12 @@ def _measure(
     voice: TalkOptions,
 ) -> None:
     """Plans, measures, reports and exits; unlike a job it has no output to guard or resume."""
-    from resattn.cli import present
+    from resattn.cli import conduct
     from resattn.pipelines import metrics as pipeline
     from resattn.pipelines import report
+    from resattn.pipelines.ahead import available_threads
     from resattn.pipelines.progress import Progress
-    from resattn.pipelines.result import broken_gates
-    from resattn.pipelines.run import execute
+    from resattn.pipelines.run import Batch, execute
 
     if quality.reference is None:
         raise UserError("nothing to compare with", "give --reference FILE or FOLDER", code="E206")
@@ -154,20 +160,12 @@ def _measure(
     if files.dry_run:
         typer.echo(plan.describe())
         return
+    progress = Progress(False if voice.quiet else voice.progress)
+    run = report.Run("metrics", asdict(config), [])
     results = []
-    for result in execute(plan, work, Progress(False if voice.quiet else voice.progress)):
+    for result in execute(
+        plan, work, progress, Batch(workers=files.workers or available_threads())
+    ):
         results.append(result)
-        for warning in result.warnings:
-            log.warning("%s: %s", result.name, warning)
-        if result.error:
-            typer.echo(result.error, err=True)
-    gates = broken_gates(results, quality.fail_under, quality.fail_over)
-    run = report.Run("metrics", asdict(config), results, gates)
-    report.write(quality.report, run)
-    present.show(run, voice.format)
-    for sentence in gates:
-        typer.echo(f"gate not met: {sentence}", err=True)
-    if any(result.status == "failed" for result in results):
-        raise typer.Exit(Exit.ITEM_FAILED)
-    if gates:
-        raise typer.Exit(Exit.GATE_FAILED)
+        conduct.say(result, replace(run, results=[result]), voice)
+    conduct.conclude(replace(run, results=results), quality, voice)

@@ -34,11 +34,15 @@ VERBS: Final[dict[str, Verb]] = {
     "decompress": Verb(
         "resattn.cli.decompress", "Turn .rac files back into images, whole or in part.", job=True
     ),
+    "demo": Verb("resattn.cli.demo", "Run every job on the shipped samples, with one report."),
     "metrics": Verb("resattn.cli.metrics", "Measure outputs of any tool against references."),
     "merge": Verb("resattn.cli.merge", "Report the shards of a run as one."),
     "rac": Verb("resattn.cli.rac", "Show and verify compressed files."),
     "train": Verb("resattn.cli.train", "Fit a model, or go on where a run was stopped."),
     "weights": Verb("resattn.cli.weights", "List, verify, add and convert weights."),
     "core": Verb("resattn.cli.core", "List, check and measure the attention core."),
+    "replay": Verb("resattn.cli.replay", "Repeat a reported run and compare its bytes."),
+    "doctor": Verb("resattn.cli.doctor", "Say what this machine can do, and what is missing."),
+    "completion": Verb("resattn.cli.completion", "Print the completion script of a shell."),
     "info": Verb("resattn.cli.info", "List commands, options, models, metrics and formats."),
 }

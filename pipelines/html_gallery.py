@@ -19,12 +19,14 @@ BYTES = 3_200_000
 def ranked(results: Sequence[Result]) -> tuple[str, list[Result]]:
     """The metric that decides, and the finished items from worst to best by it.
 
-    It is the first that was measured and has a direction; without one the order of the run stays.
+    It is the first with a direction that most items have; without one the order of the run stays.
     What could not be measured, or is not a number, counts as worst.
     """
     finished = [result for result in results if result.status == "ok"]
     names = dict.fromkeys(name for result in finished for name in result.metrics)
-    metric = next((name for name in names if name in METRICS), "")
+    most = len(finished) / 2
+    common = (n for n in names if n in METRICS and sum(n in r.metrics for r in finished) > most)
+    metric = next(common, "")
     if not metric:
         return "", finished
     sign = 1 if METRICS[metric].higher_is_better else -1

@@ -34,9 +34,9 @@ from resattn.pipelines.metrics_scores import (
 from resattn.pipelines.metrics_tasks import Task
 from resattn.pipelines.pictures import open_picture
 from resattn.pipelines.plan import Item, Plan
+from resattn.pipelines.portable import Work, portable
 from resattn.pipelines.progress import Progress
 from resattn.pipelines.result import Result, Scores
-from resattn.pipelines.run import Work
 from resattn.pipelines.sources import Source, gather
 from resattn.tiling import Window
 from resattn.upscale.resize import BICUBIC, LANCZOS
@@ -137,6 +137,7 @@ def _with_sources(pairs: Plan, config: MetricsConfig, pattern: str) -> Plan:
     return replace(pairs, items=items)
 
 
+@portable
 def work(config: MetricsConfig) -> Work:
     """What is done with one pair under `config`; wrong options are refused here, once."""
     task = config.chosen()

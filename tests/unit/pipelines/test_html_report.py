@@ -98,6 +98,11 @@ def test_what_is_not_a_number_is_worst_and_direction_counts():
     assert [result.name for result in order] == ["c", "d", "b", "a"]
 
 
+def test_a_metric_that_few_items_have_ranks_nothing():
+    results = [Result("a", "ok", metrics={"sam": 1.0}), Result("b", "ok", metrics={"dice": 0.5})]
+    assert ranked(results) == ("", results)
+
+
 def test_means_intervals_and_baselines_stand_in_one_table(tmp_path):
     page = page_of(run_of(tmp_path, 5))
     row = re.search(r'<tr><th scope="row">PSNR.*?</tr>', page)[0]
