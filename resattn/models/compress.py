@@ -68,7 +68,13 @@ BASE: Final = CompressConfig(
     z_dim=96,
     hyper=96,
     transforms=TransformConfig(
-        fine=160, coarse=224, analysis=(4, 2), synthesis=(2, 5), heads=8, fine_heads=5
+        block="dense",
+        fine=160,
+        coarse=224,
+        analysis=(4, 2),
+        synthesis=(2, 5),
+        heads=8,
+        fine_heads=5,
     ),
     context=ContextConfig(
         hidden=192, slices=(16, 16, 32, 64), channel_heads=8, window_heads=8, deformable_heads=8
@@ -199,6 +205,7 @@ class CompressNet(nn.Module):
         levels = self._levels(level, len(image), image.device)
         y: Tensor = self.analysis(_channels_last(image), levels).float()
         gain: Tensor = self.gain(levels)
+        unit: Tensor = self.unit(levels)
         z = self._side(y * gain, levels).round().clamp(-Z_PEAK, Z_PEAK)
         coded = self.scale.exact(z.long(), levels) >= self.skip
         q = torch.zeros_like(y)
@@ -209,7 +216,6 @@ class CompressNet(nn.Module):
             q[:, part] += steps
             return expected * mask + steps * unit[:, part]
 
-        unit: Tensor = self.unit(levels)
         self.context(z, levels, unit, quantise)
         return Latents(z.long(), q.long())
 

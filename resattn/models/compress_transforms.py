@@ -33,7 +33,7 @@ class TransformConfig(Config):
     """Shape of the networks beside the linear paths.
 
     Attributes:
-        block: ``dense`` (two 3 x 3 convolutions) or ``gated`` (depthwise, gated by its input).
+        block: ``gated`` (depthwise, gated by its input) or ``dense`` (two 3 x 3 convolutions).
         fine: Channels at 1/8.
         coarse: Channels at 1/16.
         analysis: Blocks at 1/8 and 1/16 before the latents.
@@ -42,11 +42,11 @@ class TransformConfig(Config):
         fine_heads: Of the window attention at 1/8, 0 for none.
     """
 
-    block: Literal["dense", "gated"] = "dense"
+    block: Literal["dense", "gated"] = "gated"
     fine: int = 96
     coarse: int = 128
-    analysis: tuple[int, int] = (2, 1)
-    synthesis: tuple[int, int] = (1, 4)
+    analysis: tuple[int, int] = (3, 1)
+    synthesis: tuple[int, int] = (2, 6)
     heads: int = 4
     fine_heads: int = 0
 
@@ -119,7 +119,10 @@ class DenseBlock(nn.Module):
 
 
 class GatedBlock(nn.Module):
-    """x + mix(a b), a and b the halves of a depthwise convolution of the widened x."""
+    """x + mix(a sigmoid(b)), a and b the halves of a depthwise convolution of the widened x.
+
+    The sigmoid keeps a block from squaring its input: nothing here is normalised.
+    """
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -130,7 +133,7 @@ class GatedBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Refined features, same shape."""
         a, b = self.near(self.widen(x)).chunk(2, 1)
-        y: Tensor = self.mix(a * b)
+        y: Tensor = self.mix(a * torch.sigmoid(b))
         return x + y
 
 
