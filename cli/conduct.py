@@ -69,7 +69,8 @@ def conduct(
         typer.echo(dry_run.describe(share, order, work))
         return
     results = _collected(share, order, work, voice, quality)
-    together = None if whole is None else whole(results)
+    # A shard's part says nothing of the whole: `--resume` without `--shard` does, afterwards.
+    together = None if whole is None or files.shard else whole(results)
     if together is not None:
         results.append(together)
         say(together, _as_run(order, [together]), voice)
