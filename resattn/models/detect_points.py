@@ -131,16 +131,21 @@ class Points(NamedTuple):
 def likeliest(maps: PointMaps, cells: Cells, config: BvrConfig) -> Points:
     """The `config.keys` best local maxima of each kind, over all levels.
 
-    A cell may appear once for each class. The score chooses but does not weigh; the offset
-    carries a gradient through the position.
+    Where there are too few, other cells follow by their scores. A cell may appear once for each
+    class. The score chooses but does not weigh; the offset carries a gradient through the
+    position.
     """
     scores = maps.logits.detach().sigmoid()
     batch, classes = scores.shape[0], scores.shape[-1]
     best, places, start = [], [], 0
     for (rows, columns), level in zip(cells.sizes, scores.split(cells.counts, 2), strict=True):
         image = level.flatten(0, 1).transpose(1, 2).unflatten(2, (rows, columns))
-        peaks = image * (F.max_pool2d(image, 3, 1, 1) == image)
-        taken = peaks.flatten(1).topk(min(config.per_level, classes * rows * columns))
+        lower = F.max_pool2d(image, 3, 1, 1) > image  # ranks behind every local maximum
+        taken = (
+            (image - lower.to(image.dtype))
+            .flatten(1)
+            .topk(min(config.per_level, classes * rows * columns))
+        )
         best.append(taken.values)
         places.append(taken.indices % (rows * columns) + start)
         start += rows * columns
