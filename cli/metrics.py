@@ -24,7 +24,9 @@ class MetricsOptions:
     task: Annotated[
         str,
         option(
-            "--task", metavar="TASK", help="Measures of pansharpen, super-resolve or segment-wound."
+            "--task",
+            metavar="TASK",
+            help="Measures of pansharpen, super-resolve, segment-wound, compress or detect.",
         ),
     ] = ""
     metric: Annotated[
@@ -59,6 +61,16 @@ class MetricsOptions:
             help="What the outputs were made from: a file, or a folder paired by name.",
         ),
     ] = None
+    score: Annotated[
+        float,
+        option(
+            "--score",
+            metavar="P",
+            min=0,
+            max=1,
+            help="Least score of the boxes that precision, recall and F1 count.",
+        ),
+    ] = 0.5
     partial: Annotated[
         bool, option("--partial", help="Measure the pairs there are, when some are not.")
     ] = False

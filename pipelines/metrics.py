@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from resattn.errors import UserError
+from resattn.pipelines import metrics_boxes
 from resattn.pipelines import plan as planning
 from resattn.pipelines.metrics_config import MetricsConfig
 from resattn.pipelines.metrics_images import (
@@ -81,10 +82,12 @@ def plan(
     """Which file is held against which.
 
     Raises:
-        UserError: E203 or E206 if nothing matches, a name is there twice, or a file on either
+        UserError: E203, E206 or E208 if nothing matches, a name is there twice, or a file on either
             side has no partner and the config does not allow it.
     """
     sources = gather(outputs, include=include, recursive=recursive)
+    if config.chosen().kind == "boxes":
+        return metrics_boxes.plan(sources, reference)
     items = [_item(source) for source in sources if source.named or _is_output(source.path)]
     if not items:
         raise UserError(
@@ -141,6 +144,8 @@ def _with_sources(pairs: Plan, config: MetricsConfig, pattern: str) -> Plan:
 def work(config: MetricsConfig) -> Work:
     """What is done with one pair under `config`; wrong options are refused here, once."""
     task = config.chosen()
+    if task.kind == "boxes":
+        return functools.partial(metrics_boxes.measure, names=task.metrics, score=config.score)
     measure = _images if task.kind == "image" else _masks
     return functools.partial(measure, config=config, task=task)
 
@@ -158,7 +163,7 @@ def _images(item: Item, progress: Progress, *, config: MetricsConfig, task: Task
         names = [name for name in task.metrics if name not in left_out]
         scale = Scale(config.peak or white(truth), config.ratio, max(config.border, 0))
         baselines: Mapping[str, Scores] = {}
-        if len(item.inputs) > 1:
+        if len(item.inputs) > 1 and task.baselines:
             scale, baselines = _interpolations(item.inputs[1], truth, names, scale, config)
         scores = image_scores(names, estimate.read, truth.read, truth.size, scale)
     facts = {"peak": scale.peak, "border": scale.border}

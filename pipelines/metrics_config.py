@@ -22,6 +22,7 @@ class MetricsConfig:
             `source`, and none without one.
         baselines: Whether baselines are measured too.
         source: What the outputs were made from: file, or folder paired by name.
+        score: Least score of the boxes that precision, recall and F1 count.
         partial: Measure the pairs there are, when some are not.
         max_pixels: Most pixels a file may claim; 0 takes the limit of its kind.
     """
@@ -33,6 +34,7 @@ class MetricsConfig:
     border: int = -1
     baselines: bool = True
     source: Path | None = None
+    score: float = 0.5
     partial: bool = False
     max_pixels: int = 0
 

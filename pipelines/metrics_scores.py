@@ -12,6 +12,7 @@ import numpy as np
 from resattn.metrics import overlap, surface
 from resattn.metrics.ergas import running_ergas
 from resattn.metrics.error import running_psnr, running_rmse
+from resattn.metrics.ms_ssim import ms_ssim
 from resattn.metrics.pair import Array, Mask
 from resattn.metrics.q2n import q2n, running_q2n
 from resattn.metrics.running import Running, score_windows
@@ -55,9 +56,17 @@ _STREAMED: Final[Mapping[str, Callable[[Scale], Running[Any]]]] = MappingProxyTy
         "rmse": lambda _: running_rmse(),
     }
 )
+
+
+def _multi_scale(estimate: Array, truth: Array, valid: Mask, peak: float) -> float:
+    """MS-SSIM; NaN with holes, which the coarse scales would see everywhere."""
+    return ms_ssim(estimate, truth, peak=peak) if valid.all() else float("nan")
+
+
 _WHOLE: Final[Mapping[str, _Whole]] = MappingProxyType(
     {
         "ssim": lambda a, b, valid, scale: ssim(a, b, peak=scale.peak, valid=valid),
+        "ms_ssim": lambda a, b, valid, scale: _multi_scale(a, b, valid, scale.peak),
         "q": lambda a, b, valid, _: q(a, b, valid=valid),
         "scc": lambda a, b, valid, _: scc(a, b, valid=valid),
         "q2n_padded": lambda a, b, valid, _: q2n(a, b, valid=valid, padding="power-of-two"),

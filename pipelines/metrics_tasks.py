@@ -10,7 +10,7 @@ from typing import Final, Literal
 
 from resattn.errors import UserError
 
-Kind = Literal["image", "mask"]
+Kind = Literal["image", "mask", "boxes"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,7 @@ class Task:
     """How the outputs of one task are measured unless the user says otherwise.
 
     Attributes:
-        kind: What is read: images with values, or masks.
+        kind: What is read: images with values, masks, or boxes in COCO's JSON.
         metrics: Names in `METRICS`.
         baselines: What is measured beside it; those of images are made from ``--source``.
     """
@@ -29,6 +29,12 @@ class Task:
 
 
 _INTERPOLATION: Final = ("bicubic", "lanczos")
+
+_BOXES: Final = (
+    *("ap", "ap50", "ap75", "ap_small", "ap_medium", "ap_large"),
+    *("ar1", "ar10", "ar100", "ar_small", "ar_medium", "ar_large"),
+    *("box_precision", "box_recall", "box_f1"),
+)
 
 TASKS: Final[Mapping[str, Task]] = MappingProxyType(
     {
@@ -41,19 +47,26 @@ TASKS: Final[Mapping[str, Task]] = MappingProxyType(
             ("dice", "iou", "precision", "recall", "specificity", "hd95", "nsd", "area_error"),
             ("empty",),
         ),
+        "compress": Task("image", ("psnr", "ms_ssim"), ()),
+        "detect": Task("boxes", _BOXES, ()),
     }
 )
 
 KINDS: Final[Mapping[Kind, tuple[str, ...]]] = MappingProxyType(
     {
         "image": (
-            *("psnr", "ssim", "rmse", "psnr_y", "ssim_y"),
+            *("psnr", "ssim", "ms_ssim", "rmse", "psnr_y", "ssim_y"),
             *("ergas", "sam", "q2n", "q2n_padded", "q", "scc"),
         ),
         "mask": TASKS["segment-wound"].metrics,
+        "boxes": _BOXES,
     }
 )
 """Every metric that two files of a kind can be measured by."""
+
+_BASELINES: Final[Mapping[Kind, tuple[str, ...]]] = MappingProxyType(
+    {"image": _INTERPOLATION, "mask": ("empty",), "boxes": ()}
+)
 
 
 def choose(task: str, names: str) -> Task:
@@ -81,12 +94,11 @@ def choose(task: str, names: str) -> Task:
     if len(kinds) > 1:
         raise UserError(
             f"{' and '.join(kinds.values())} are measures of different things",
-            "measure images and masks in two runs",
+            "measure images, masks and boxes in runs of their own",
             code="E208",
         )
     (kind,) = kinds
-    baselines = TASKS[task].baselines if task else ("empty",) if kind == "mask" else _INTERPOLATION
-    return Task(kind, wanted, baselines)
+    return Task(kind, wanted, TASKS[task].baselines if task else _BASELINES[kind])
 
 
 def _kind(name: str) -> Kind:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import io
 import json
 
 import numpy as np
@@ -15,6 +17,7 @@ from resattn.io.image import encode_image
 from resattn.metrics import masks, overlap, surface
 from resattn.metrics.evaluate import evaluate_reduced
 from resattn.metrics.luma import psnr_y, ssim_y
+from resattn.metrics.ms_ssim import ms_ssim
 from tests.scenes import truth_image, write
 
 SIDE = 48
@@ -324,3 +327,104 @@ def test_a_large_image_streams_what_can_stream_and_says_what_it_leaves_out(
     )  # fmt: skip
     assert list(json.loads(done.out)["items"][0]["metrics"]) == ["psnr"]
     assert "ssim left out" in done.err
+
+
+def test_decoded_images_are_scored_as_codecs_are(tmp_path, measure):
+    truth = noise(3, 170, 180)
+    save(tmp_path / "ref" / "a.png", truth)
+    save(tmp_path / "out" / "a.decoded.png", spoiled(truth))
+    found = measure(tmp_path / "out", tmp_path / "ref", "--task", "compress")["items"][0]
+    expected = ms_ssim(spoiled(truth), truth, peak=255)
+    assert found["metrics"]["ms_ssim"] == pytest.approx(expected, abs=1e-12)
+    assert found["baselines"] == {}
+
+
+TRUTH = {
+    "images": [
+        {"id": 7, "file_name": "x/one.png", "width": 100, "height": 80},
+        {"id": 3, "file_name": "two.png", "width": 100, "height": 80},
+    ],
+    "categories": [{"id": 5, "name": "ship"}, {"id": 2, "name": "Boat"}],
+    "annotations": [
+        {"id": 1, "image_id": 7, "category_id": 5, "bbox": [10, 10, 40, 30], "area": 1200},
+        {"id": 2, "image_id": 3, "category_id": 2, "bbox": [5, 5, 20, 20], "area": 400},
+        {"id": 3, "image_id": 3, "category_id": 5, "bbox": [50, 40, 30, 30], "area": 900},
+    ],
+}
+for _row in TRUTH["annotations"]:
+    _row["iscrowd"] = 0
+ROWS = [
+    {"image_id": 7, "category_id": 5, "bbox": [12, 11, 40, 30], "score": 0.9},
+    {"image_id": 3, "category_id": 2, "bbox": [5, 5, 20, 20], "score": 0.8},
+    {"image_id": 3, "category_id": 5, "bbox": [0, 0, 9, 9], "score": 0.7},
+]
+
+
+@pytest.fixture
+def boxes(tmp_path):
+    """`truth.json`, COCO's results in `rows.json`, and the same as a COCO file per picture."""
+    (tmp_path / "truth.json").write_text(json.dumps(TRUTH))
+    (tmp_path / "rows.json").write_text(json.dumps(ROWS))
+    (tmp_path / "found").mkdir()
+    for image, name in ((7, "one"), (3, "two")):
+        rows = [
+            row | {"id": i, "image_id": 1, "category_id": {5: 1, 2: 2}[row["category_id"]]}
+            for i, row in enumerate(ROWS)
+            if row["image_id"] == image
+        ]
+        classes = enumerate(["SHIP", "boat", "nobody marked this"], start=1)
+        stray = {"id": 9, "image_id": 1, "category_id": 3, "bbox": [1, 1, 2, 2], "score": 1}
+        document = {
+            "images": [{"id": 1, "file_name": f"{name}.jpg", "width": 100, "height": 80}],
+            "categories": [{"id": number, "name": title} for number, title in classes],
+            "annotations": [*rows, stray],
+        }
+        (tmp_path / "found" / f"{name}.json").write_text(json.dumps(document))
+    return tmp_path
+
+
+@pytest.mark.parametrize("form", ["rows.json", "found"])
+def test_boxes_of_any_tool_get_the_numbers_of_pycocotools(boxes, measure, form):
+    from pycocotools.coco import COCO
+    from pycocotools.cocoeval import COCOeval
+
+    with contextlib.redirect_stdout(io.StringIO()):
+        truth = COCO(str(boxes / "truth.json"))
+        judge = COCOeval(truth, truth.loadRes(ROWS), "bbox")
+        judge.evaluate()
+        judge.accumulate()
+        judge.summarize()
+    found = measure(boxes / form, boxes / "truth.json", "--task", "detect")["items"][0]["metrics"]
+    names = [
+        *("ap", "ap50", "ap75", "ap_small", "ap_medium", "ap_large"),
+        *("ar1", "ar10", "ar100", "ar_small", "ar_medium", "ar_large"),
+    ]
+    expected = {n: v for n, v in zip(names, judge.stats, strict=True) if v >= 0}
+    for name, value in expected.items():
+        assert found[name] == pytest.approx(value, abs=1e-9), name
+    assert set(found) == {*expected, "box_precision", "box_recall", "box_f1"}
+    assert found["box_precision"] == pytest.approx(2 / 3)
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"image_id": 99}, "E334"),
+        ({"category_id": 99}, "E333"),
+        ({"bbox": [1, 2, 3]}, "E332"),
+        ({"score": None}, "E331"),
+    ],
+)
+def test_boxes_that_mean_nothing_are_named_by_their_place(boxes, resattn, change, code):
+    (boxes / "rows.json").write_text(json.dumps([ROWS[0], ROWS[1] | change]))
+    done = resattn(
+        "metrics", boxes / "rows.json", "--ref", boxes / "truth.json", "--task", "detect"
+    )
+    assert done.code == 1
+    assert f"error[{code}]" in done.err
+    assert "$[1]" in done.err
+
+
+def test_boxes_need_one_file_of_annotations(boxes, resattn):
+    done = resattn("metrics", boxes / "rows.json", "--ref", boxes / "found", "--task", "detect")
+    assert (done.code, "whole set" in done.err) == (2, True)
