@@ -96,11 +96,6 @@ def run(argv: list[str] | None = None) -> NoReturn:
     except ResattnError as error:
         report_error(error)
         sys.exit(error.exit_code)
-    except (MemoryError, RuntimeError) as error:
-        if not is_out_of_memory(error):
-            raise
-        report_error(ResourceError(f"out of memory: {error}", "free some memory", code="E501"))
-        sys.exit(Exit.ITEM_FAILED)
     except Terminated:
         typer.echo("terminated: finished outputs are complete, nothing half-written", err=True)
         sys.exit(Exit.TERMINATED)
@@ -111,6 +106,11 @@ def run(argv: list[str] | None = None) -> NoReturn:
         # Python would complain once more while flushing at exit, hence the redirect.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(Exit.OK)
+    except (MemoryError, RuntimeError, ImportError, OSError) as error:
+        if not is_out_of_memory(error):
+            raise
+        report_error(ResourceError(f"out of memory: {error}", "free some memory", code="E501"))
+        sys.exit(Exit.ITEM_FAILED)
     sys.exit(Exit.OK)
 
 

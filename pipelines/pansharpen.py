@@ -35,7 +35,7 @@ from resattn.pipelines.result import Result
 from resattn.pipelines.scene_reader import SceneReader, open_scene
 from resattn.pipelines.scenes import find_scenes
 from resattn.pipelines.sources import absolute, gather
-from resattn.tiling import fit_size, tiles
+from resattn.tiling import fit_size, in_parts, tiles
 
 TAG = "pansharpened"
 BLOCK = 512
@@ -195,9 +195,10 @@ def finish(
     ):
         fuse = functools.partial(choice.fuser.apply, prepared.scene)
         workers = 1 if choice.own_threads else config.threads or available_threads()
-        for window, (fused, valid) in ahead(fuse, windows, workers):
-            pixels = to_dtype(fused, valid, profile.dtype, profile.nodata)
-            writer.write(window, pixels, valid if profile.has_mask else None)
+        for _, parts in ahead(functools.partial(in_parts, fuse), windows, workers):
+            for window, (fused, valid) in parts:
+                pixels = to_dtype(fused, valid, profile.dtype, profile.nodata)
+                writer.write(window, pixels, valid if profile.has_mask else None)
             bar.update()
 
 

@@ -70,12 +70,21 @@ class WeightsError(ResattnError):
     default_code = "E600"
 
 
-_MEMORY_PHRASES = ("out of memory", "can't allocate memory", "not enough memory")
+_MEMORY_PHRASES = (
+    "out of memory",
+    "allocate memory",
+    "not enough memory",
+    "failed to map segment",
+)
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether numpy (MemoryError) or torch (RuntimeError, its words differ by device) ran out."""
+    """Whether memory ran out, as numpy, torch (in words that differ by device) or the loader say.
+
+    The loader's is an ImportError: what is imported late may find no room.
+    """
     text = str(error).lower()
     return isinstance(error, MemoryError) or (
-        isinstance(error, RuntimeError) and any(phrase in text for phrase in _MEMORY_PHRASES)
+        isinstance(error, (RuntimeError, ImportError, OSError))
+        and any(phrase in text for phrase in _MEMORY_PHRASES)
     )

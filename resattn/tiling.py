@@ -34,6 +34,7 @@ class Block(Protocol):
 
 
 Source = TypeVar("Source")
+Value = TypeVar("Value")
 Result = TypeVar("Result", bound=Block)
 
 
@@ -245,6 +246,26 @@ def sweep(
                 pending[:0] = [(part, depth + 1) for part in parts]
                 continue
             yield tile.inner.scaled(scale), _cropped(result, tile, scale)
+
+
+def in_parts(
+    function: Callable[[Window], Value], window: Window, depth: int = 0
+) -> list[tuple[Window, Value]]:
+    """`function` of the window; where memory runs out, of its quarters, at most `SPLITS` times.
+
+    For functions that read what they need around a window by themselves.
+
+    Raises:
+        ResourceError: E501, if memory runs out even for the smallest part.
+    """
+    try:
+        return [(window, function(window))]
+    except (MemoryError, RuntimeError) as error:
+        whole = Tile(window, window)
+        grid = Grid(window.bottom, window.right, 1)
+        parts = grid.split(whole) if depth < SPLITS else []
+        _raise_unless_smaller_may_fit(error, whole, parts)
+    return [done for part in parts for done in in_parts(function, part.inner, depth + 1)]
 
 
 def _raise_unless_smaller_may_fit(error: Exception, tile: Tile, parts: list[Tile]) -> None:

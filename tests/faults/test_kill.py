@@ -17,7 +17,7 @@ from resattn.pipelines.run import execute
 from tests.faults.forked import attempt
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("kills", [2, pytest.param(50, marks=pytest.mark.slow)])
 def test_f22_g8_kills_damage_nothing_and_the_next_run_sweeps_up(jobs, goal, kills: int) -> None:
     found = attempt("kill", jobs, kills)

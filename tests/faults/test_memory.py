@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import resource
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from resattn.errors import ResourceError
+from resattn import demo
+from resattn.errors import ResourceError, is_out_of_memory
+from resattn.fusion.classical import Model
+from resattn.pipelines import pansharpen as pansharpening
 from resattn.tiling import Grid, sweep
 
 IMAGE = np.random.default_rng(0).random((1, 256, 256), np.float32)
@@ -69,3 +73,39 @@ def test_f23_what_never_fits_is_said(little_memory) -> None:
         next(sweep(Grid(256, 256, 256), lambda w: IMAGE[(..., *w.slices)], insatiable))
     assert caught.value.code == "E501"
     assert "--tile" in caught.value.hint
+
+
+def test_f23_a_scene_is_sharpened_in_parts_to_the_same_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = {"method": "brovey", "metrics": False, "registration": False, "threads": 1}
+    scene = (demo.path("marburg_pan"), demo.path("marburg_ms"))
+    pansharpening.pansharpen(*scene, tmp_path / "whole.tif", **options)
+    apply, sizes = Model.apply, []
+
+    def hungry(self, scene, window):
+        if window.height * window.width > 1000:
+            raise MemoryError
+        sizes.append(window.height * window.width)
+        return apply(self, scene, window)
+
+    monkeypatch.setattr(Model, "apply", hungry)
+    pansharpening.pansharpen(*scene, tmp_path / "parts.tif", **options)
+    assert len(sizes) > 4
+    assert (tmp_path / "parts.tif").read_bytes() == (tmp_path / "whole.tif").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("error", "out"),
+    [
+        (MemoryError(), True),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), True),
+        (RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"), True),
+        (OSError(12, "Cannot allocate memory"), True),
+        (ImportError("a.so: failed to map segment from shared object"), True),
+        (RuntimeError("shapes differ"), False),
+        (ValueError("out of memory"), False),
+    ],
+)
+def test_f23_what_counts_as_out_of_memory(error: BaseException, out: bool) -> None:
+    assert is_out_of_memory(error) is out

@@ -7,7 +7,7 @@ import pytest
 from tests.faults.forked import attempt
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize(
     "megabytes",
     [
