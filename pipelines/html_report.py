@@ -17,7 +17,7 @@ from string import Template
 from typing import Any, Final
 
 from resattn.pipelines.html_gallery import gallery
-from resattn.pipelines.html_tables import distributions, items, means
+from resattn.pipelines.html_tables import distributions, items, means, together
 from resattn.pipelines.result import Result
 from resattn.pipelines.summary import summary
 
@@ -40,16 +40,18 @@ def to_html(results: Sequence[Result], document: Mapping[str, Any]) -> str:
         document: The same run as the JSON report has it.
     """
     found = summary(results)
+    single = [result for result in results if not result.of_run]
     style, script = (_asset(f"report.{ending}") for ending in ("css", "js"))
     sections = (
         _troubles(results, document["gates_not_met"]),
+        together(found),
         means(found),
-        gallery(results),
-        distributions(results, found),
-        items(results),
+        gallery(single),
+        distributions(single, found),
+        items(single),
         _origin(document),
     )
-    count = len(results)
+    count = len(single)
     return _PAGE.substitute(
         policy=f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
         f"script-src 'sha256-{_hash(script)}'",

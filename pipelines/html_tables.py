@@ -42,6 +42,22 @@ def title(metric: str) -> str:
     return f'{html.escape(row.title)}{unit} <span title="{words}">{arrow}</span>'
 
 
+def together(summary: Mapping[str, Any]) -> str:
+    """Scores of all items as one set, where a verb has any."""
+    scores = summary["together"]
+    if not scores:
+        return ""
+    rows = "".join(
+        f'<tr><th scope="row">{title(name)}</th><td><b>{number(value)}</b></td></tr>'
+        for name, value in scores.items()
+    )
+    return (
+        '<section><h2>All items as one set</h2><div class="scroll"><table><thead><tr>'
+        '<th scope="col">metric</th><th scope="col">value</th></tr></thead>'
+        f"<tbody>{rows}</tbody></table></div></section>"
+    )
+
+
 def means(summary: Mapping[str, Any]) -> str:
     """Means with intervals, those of each baseline, and the lead over it.
 

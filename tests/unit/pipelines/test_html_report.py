@@ -111,6 +111,16 @@ def test_means_intervals_and_baselines_stand_in_one_table(tmp_path):
     assert "20.8" in row  # the lower end of the interval of 20 … 24
 
 
+def test_scores_of_the_whole_set_stand_apart(tmp_path):
+    run = run_of(tmp_path, 3)
+    whole = Result("all pictures", "ok", metrics={"ap": 0.4321}, of_run=True)
+    page = page_of(Run("detect", {}, [*run.results, whole]))
+    assert "<title>detect: 3 items</title>" in page
+    part = page[page.index("All items as one set") : page.index("<h2>Means")]
+    assert "0.4321" in part
+    assert "all pictures" not in page
+
+
 def test_troubles_come_before_everything_else(tmp_path):
     run = run_of(tmp_path, 3)
     failed = Result("x", "failed", error="error[E301] x is truncated")
