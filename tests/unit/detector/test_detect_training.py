@@ -194,6 +194,25 @@ def test_the_data_say_what_the_network_is_for():
     assert make(whole, *blocks().split(4, 0)).config.side == 0
 
 
+def test_pictures_with_objects_are_drawn_more_often():
+    data = blocks(8)
+    empty = (torch.zeros(0, 4), torch.zeros(0, dtype=torch.int64))
+    boxes, labels = (
+        (each[0],) + (none,) * 7
+        for each, none in zip((data.boxes, data.labels), empty, strict=True)
+    )
+    sparse = dataclasses.replace(data, boxes=boxes, labels=labels)
+    views = Views(scale=(0.5, 0.5))  # a view shows a whole picture
+
+    def found(share):
+        settings = Settings(model=TINY, patch=128, views=views, occupied=share)
+        marks = DetectTask(settings, sparse, data).sample(60, generator())[2]
+        return int((marks >= 0).any(1).sum())
+
+    assert found(1.0) == 60
+    assert 1 <= found(0.0) <= 20
+
+
 def test_frozen_blocks_keep_their_weights(tmp_path):
     settings = Settings(model=TINY, patch=128, frozen=2)
     task = make(settings, *blocks().split(4, 0))
@@ -223,6 +242,7 @@ def test_sets_without_objects_are_refused():
     [
         ({"patch": 100}, "multiple of 32"),
         ({"patch": 96}, "at least 128"),
+        ({"occupied": 1.5}, "occupied must lie in"),
         ({"frozen": 2, "model": {"backbone": "resnet18"}}, "lite0"),
     ],
 )
