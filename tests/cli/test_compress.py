@@ -484,3 +484,31 @@ def test_the_python_functions_take_the_same_options(dct, tmp_path):
     back = decompressing.decompress(tmp_path / "a.rac", tmp_path / "b.png", reference=source)
     assert back.metrics["psnr"] == pytest.approx(result.metrics["psnr"])
     assert back.outputs == (tmp_path / "b.png",)
+
+
+@pytest.mark.slow
+def test_from_training_to_a_picture(resattn, tmp_path):
+    for index in range(4):
+        save(tmp_path / "photos" / f"{index}.png", np.roll(photograph(3, 192, 192), index * 40, 2))
+    tiny = {
+        "dim": 96, "z_dim": 8, "hyper": 16,
+        "transforms": {"fine": 8, "coarse": 16, "analysis": [1, 1], "synthesis": [1, 1]},
+        "context": {"hidden": 16, "slices": [16]},
+    }  # fmt: skip
+    settings = [f"model.{key}={json.dumps(value)}" for key, value in tiny.items()]
+    done = resattn(
+        "train", "compress", "--data", tmp_path / "photos", "--run", tmp_path / "run",
+        "--steps", "2", "--batch", "2", "--side", "128", "--folds", "2", "--quiet",
+        *(part for text in [*settings, "patch=64"] for part in ("--set", text)),
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    weights = ("--weights", tmp_path / "run" / "mine.safetensors")
+    source = tmp_path / "photos" / "0.png"
+    done = resattn("compress", source, "-o", tmp_path / "a.rac", "--score", *weights)
+    assert done.code == 0, done.err
+    found = json.loads(resattn("rac", "info", tmp_path / "a.rac", "--json").out)[0]
+    assert found["units"]["network"] == 1
+    done = resattn("decompress", tmp_path / "a.rac", "-o", tmp_path / "a.png", *weights)
+    assert done.code == 0, done.err
+    assert psnr(read_image(tmp_path / "a.png").pixels, read_image(source).pixels) > 20
+    assert "decoded" in resattn("rac", "verify", tmp_path / "a.rac", *weights).out
