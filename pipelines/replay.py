@@ -169,10 +169,14 @@ def _how(old: Path, new: Path, wanted: str) -> str:
 
 def _scores(before: Result, after: Result) -> Iterator[str]:
     for name, value in after.metrics.items():
-        old = before.metrics.get(name)
-        new = value if math.isfinite(value) else None
+        old, new = _plain(before.metrics.get(name)), _plain(value)
         if old != new:
             yield f"{name} was {old}, is {new}"
+
+
+def _plain(value: float | None) -> float | None:
+    """The value as reports write it: nothing where it is infinite or undefined."""
+    return value if value is not None and math.isfinite(value) else None
 
 
 def _recorded(result: Result, path: Path) -> str:

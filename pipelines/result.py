@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -50,11 +51,22 @@ class Result:
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Result:
-        """The result whose `dataclasses.asdict` went through JSON."""
+        """The result whose `dataclasses.asdict` went through JSON.
+
+        A score that reports write as null, being infinite or undefined, comes back as NaN.
+        """
         files = {name: tuple(map(Path, document[name])) for name in ("outputs", "inputs")}
         reference = document["reference"] and Path(document["reference"])
         warnings = tuple(document["warnings"])
-        return cls(**{**document, **files, "reference": reference, "warnings": warnings})
+        scores = {
+            "metrics": _numbers(document["metrics"]),
+            "baselines": {name: _numbers(row) for name, row in document["baselines"].items()},
+        }
+        return cls(**{**document, **files, **scores, "reference": reference, "warnings": warnings})
+
+
+def _numbers(scores: Mapping[str, float | None]) -> Scores:
+    return {name: math.nan if value is None else value for name, value in scores.items()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -136,3 +137,18 @@ def test_the_summary_compares_with_a_baseline_item_by_item():
     assert found["baselines"]["exp"]["sam"]["mean"] == 3.0
     assert found["baselines"]["exp"]["sam"]["lead"] == -0.5
     assert found["baselines"]["exp"]["sam"]["better_in"] == 0.5  # lower is better
+
+
+def test_a_result_survives_its_report():
+    """Reports write null for what is infinite or undefined; it comes back as NaN."""
+    before = Result(
+        "a", "ok", (Path("/o.tif"),), {"psnr": math.inf, "q": 1.0}, {"exp": {"q": math.nan}},
+        warnings=("w",), inputs=(Path("/i.tif"),), reference=Path("/r.tif"),
+    )  # fmt: skip
+    document = json.loads(report.to_json(report.Run("x", {}, [before])))["items"][0]
+    after = Result.from_json(document)
+    assert math.isnan(after.metrics["psnr"])
+    assert math.isnan(after.baselines["exp"]["q"])
+    plain = {"metrics": {}, "baselines": {}}
+    assert replace(after, **plain) == replace(before, **plain)
+    assert summary([after])["metrics"]["q"]["mean"] == 1.0
