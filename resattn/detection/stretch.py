@@ -35,7 +35,8 @@ class Stretch:
         """The pixels (B, h, w) in eight bits; what lies beyond the limits is clipped, NaN is 0."""
         low = np.array(self.low, np.float32)[:, None, None]
         span = np.maximum(np.array(self.high, np.float32)[:, None, None] - low, 1e-12)
-        scaled = (pixels.astype(np.float32) - low) * (255 / span)
+        with np.errstate(over="ignore", invalid="ignore"):  # nodata may be the least of floats
+            scaled = (pixels.astype(np.float32) - low) * (255 / span)
         clipped = np.clip(np.nan_to_num(scaled, nan=0, posinf=255, neginf=0), 0, 255)
         eight: Eight = np.rint(clipped).astype(np.uint8)
         return eight

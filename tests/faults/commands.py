@@ -15,6 +15,7 @@ import torch
 
 from resattn import demo
 from resattn.io.image import write_image
+from resattn.models.detector import Detector, DetectorConfig
 from resattn.models.super_resolve import GatedSr, GatedSrConfig
 from resattn.models.wound_unet import WoundUNet, WoundUNetConfig
 from resattn.pipelines.compress import compress
@@ -102,6 +103,10 @@ COMMANDS: dict[str, Command] = {
         ("segment-wound", "--probability"), photograph, "{}.wound.png",
         ("{}.wound.overlay.png", "{}.wound.probability.png", "{}.wound.json"),
     ),
+    "detect": Command(
+        ("detect", "--overlay", "--score", "0.9"), photograph, "{}.detect.json",
+        ("{}.detect.overlay.jpg",),
+    ),
     "compress": Command(("compress", "--lossless", "--score"), photograph, "{}.rac"),
     "decompress": Command(("decompress",), compressed, "{}.png"),
 }  # fmt: skip
@@ -114,7 +119,9 @@ def fill(shelf: Shelf) -> None:
     finding = WoundUNetConfig(
         encoder="residual", widths=(4, 4, 8, 8, 8), decoder=(8, 8, 4, 4), block=None, skip=None
     )
+    looking = DetectorConfig(classes=2, names=("cat", "dog"), width=8, depth=1, bvr=None)
     for name, architecture, model in (
+        ("detect.tiny", "detector", Detector(looking)),
         ("super-resolve.tiny.x2", "gated-sr", GatedSr(enlarging)),
         ("segment-wound.base", "wound-unet", WoundUNet(finding)),
     ):

@@ -35,7 +35,7 @@ def small_disk(request: pytest.FixtureRequest, tmp_path: Path) -> Disk:
     def mounted(size: int) -> Iterator[Path]:
         folder = tmp_path / f"disk{size}"
         folder.mkdir()
-        _mount(folder, f"size={size // 4096 * 4096}")
+        _mount(folder, f"size={max(size // 4096, 1) * 4096}")
         try:
             yield folder
         finally:
@@ -72,7 +72,10 @@ def small_networks(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return shelf.folder
 
 
-WAITING = {"segment-wound": Verb("resattn.cli.segment_wound", "Outline wounds.", job=True)}
+WAITING = {
+    "segment-wound": Verb("resattn.cli.segment_wound", "Outline wounds.", job=True),
+    "detect": Verb("resattn.cli.detect", "Find objects.", job=True),
+}
 """Verbs that wait for their weights before they are listed."""
 
 

@@ -75,7 +75,7 @@ def test_f17_a_full_disk(
     resattn: Shell, small_disk, inputs: Path, tmp_path: Path, command: Command
 ) -> None:
     before = contents(inputs)
-    with small_disk(4096) as folder:
+    with small_disk(1024) as folder:
         out = folder / "out"
         done = resattn(*command.line(inputs, out))
         assert [path for path in out.rglob("*") if path.stat().st_size > 4096] == []

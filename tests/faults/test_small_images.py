@@ -25,7 +25,9 @@ def _weights(small_networks: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("size", SIZES, ids=str)
 @pytest.mark.parametrize(
-    "command", [one for one in COMMANDS.values() if one.make is photograph], ids=lambda c: c.output
+    "command",
+    [one for one in COMMANDS.values() if one.make is photograph],
+    ids=lambda command: command.output,
 )
 def test_f11_photographs_of_a_few_pixels(
     resattn: Shell, tmp_path: Path, command: Command, size: tuple[int, int]
@@ -34,8 +36,11 @@ def test_f11_photographs_of_a_few_pixels(
     out = tmp_path / "out"
     done = resattn(*command.line(tmp_path / "a.png", out))
     assert done.code == 0, done.err
-    found = read_image(out / command.output.format("a")).pixels.shape[1:]
-    assert found in (size, tuple(2 * side for side in size))
+    main = out / command.output.format("a")
+    assert main.is_file()
+    if main.suffix == ".png":
+        found = read_image(main).pixels.shape[1:]
+        assert found in (size, tuple(2 * side for side in size))
 
 
 @pytest.mark.parametrize("size", SIZES, ids=str)
