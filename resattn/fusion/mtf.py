@@ -22,6 +22,9 @@ SIZE = 41
 
 _KAISER_BETA = 0.5
 
+_DECIMALS = 9
+"""Places of samples, in PAN pixels, are the same if they agree to so many decimals."""
+
 
 def spread(gain: float, ratio: float, size: int = SIZE) -> float:
     """Standard deviation, in frequency samples, of the Gaussian with `gain` at MS Nyquist.
@@ -69,8 +72,11 @@ def low_pass_rows(
     half = size // 2
     first = np.ceil(centres - half).astype(np.int64)
     columns = first[:, None] + np.arange(size)
-    weights = response(columns - centres[:, None], gain, ratio, size)
-    return mirrored_rows(columns, weights / weights.sum(axis=1, keepdims=True), length)
+    # On a regular grid few fractional places occur, often one: each row is computed once.
+    places, which = np.unique(np.round(first - centres, _DECIMALS), return_inverse=True)
+    weights = response(places[:, None] + np.arange(size), gain, ratio, size)
+    weights /= weights.sum(axis=1, keepdims=True)
+    return mirrored_rows(columns, weights[which], length)
 
 
 def blur(
