@@ -57,7 +57,7 @@ class AdaptConfig(Config):
     learning_rate: float = 3e-3
     ergas: float = 0.05
     quality: float = 1.25
-    structure: float = 5.0
+    structure: float = 7.0
     seed: int = 0
     precision: Precision = "fp32"
     device: str = "cpu"
