@@ -27,7 +27,7 @@ from resattn.wound.examine import Finding, examine
 from resattn.wound.photo import Rgb, read_rgb
 from resattn.wound.picture import grey_levels, overlay
 from resattn.wound.scale import Scale, from_marker, from_px_per_mm
-from resattn.wound.segment import FAST, Effort, Probability, Segmenter
+from resattn.wound.segment import FAST, FULL, Probability, Segmenter
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +81,7 @@ def make_examiner(config: SegmentWoundConfig) -> Examiner:
     decision = loaded.model.config.decision
     if config.threshold:
         decision = replace(decision, threshold=config.threshold)
-    effort = FAST if config.fast else Effort(refine=config.refine)
+    effort = FAST if config.fast else replace(FULL, refine=config.refine)
     effort = replace(effort, turns=config.tta)
     device = devices.pick(config.device)
     segmenter = Segmenter(loaded.model, effort, device, config.precision)

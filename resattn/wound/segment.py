@@ -20,7 +20,7 @@ Probability = NDArray[np.float32]
 _SUSPECT = 0.3
 _MARGIN = 0.5  # of the region's size, around it, seen by the second pass
 _WORTHWHILE = 1.4  # least magnification of the second pass over the first
-_LARGEST_ZOOM = 2.0  # magnification over the photograph itself that training views reach
+_LARGEST_ZOOM = 1.3  # magnification over the photograph itself that training views reach
 _MOST_CROPS = 4
 
 
@@ -30,14 +30,20 @@ class Effort:
 
     Attributes:
         side: Longer side the whole photograph is seen at.
+        second: Longer side of a second, smaller look whose probabilities are averaged in; none
+            if 0. What fills the view of the first look has its surroundings in the second.
         turns: Average over the eight turns and reflections.
         refine: Look a second time, closer, at what the first pass suspects.
     """
 
     side: int = 512
+    second: int = 0
     turns: bool = False
     refine: bool = True
 
+
+FULL = Effort(second=308)
+"""The second side was chosen on a training fold: .827 Dice with it, .807 without."""
 
 FAST = Effort(side=320, refine=False)
 
@@ -68,8 +74,12 @@ class Segmenter:
     def probability(self, photo: Rgb) -> Probability:
         """Probability (H, W) of each pixel of a photograph (3, H, W), 0 to 1."""
         image = torch.from_numpy(photo).to(self.device).float()[None] / 255
-        scale = min(self.effort.side / max(photo.shape[1:]), _LARGEST_ZOOM)
+        longest = max(photo.shape[1:])
+        scale = min(self.effort.side / longest, _LARGEST_ZOOM)
         whole = self._seen(image, scale)
+        if self.effort.second:
+            smaller = min(self.effort.second / longest, _LARGEST_ZOOM)
+            whole = (whole + self._seen(image, smaller)) / 2
         if self.effort.refine:
             for box in _suspects(whole[0, 0].cpu().numpy()):
                 self._refine(image, whole, box, scale)

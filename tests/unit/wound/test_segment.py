@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -57,6 +59,15 @@ def test_a_large_wound_or_none_is_seen_once():
         network = Redness()
         Segmenter(network, Effort(side=256), CPU).probability(photo)
         assert len(network.seen) == 1
+
+
+def test_a_second_look_is_averaged_with_the_first():
+    photo = red_square(90, 120, 20, 30, 25)
+    effort = Effort(side=60, second=30, refine=False)
+    looks = [Segmenter(Redness(), replace(effort, side=n, second=0), CPU) for n in (60, 30)]
+    first, second = (look.probability(photo) for look in looks)
+    both = Segmenter(Redness(), effort, CPU).probability(photo)
+    np.testing.assert_allclose(both, (first + second) / 2, atol=1e-6)
 
 
 def test_fast_sees_less_and_only_once():
