@@ -1,4 +1,7 @@
-"""F23 and G11: less and less memory gives the same bytes, or one sentence with E501."""
+"""F23 and G11: less and less memory gives the same bytes, or one sentence with E501.
+
+Down to 32 MB beyond what is imported: below, libraries in Rust end the process by themselves.
+"""
 
 from __future__ import annotations
 
