@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from statistics import NormalDist
 
 import pytest
 import torch
@@ -11,8 +10,9 @@ import torch
 from resattn.models.compress_tables import (
     Q_PEAK,
     TOTAL,
-    gaussian_counts,
     index_of,
+    laplace_counts,
+    laplace_mass,
     learned,
     scales,
 )
@@ -26,25 +26,39 @@ def test_rows_leave_one_count_for_each_symbol(net):
         assert counts.shape[1] % 2 == 1
 
 
-def test_q_counts_are_those_of_the_normal_distribution():
-    counts = gaussian_counts()
+def laplace_cdf(x, deviation):
+    share = math.exp(-abs(x) * math.sqrt(2) / deviation) / 2
+    return share if x < 0 else 1 - share
+
+
+def test_q_counts_are_those_of_the_laplace_distribution():
+    counts = laplace_counts()
     for row in (0, 20, 45):
-        normal = NormalDist(0, float(scales(torch.tensor(float(row)))))
+        deviation = float(scales(torch.tensor(float(row))))
         for q in (-3, 0, 1):
-            expected = (normal.cdf(q + 0.5) - normal.cdf(q - 0.5)) * (TOTAL - 511)
+            mass = laplace_cdf(q + 0.5, deviation) - laplace_cdf(q - 0.5, deviation)
+            expected = mass * (TOTAL - 511)
             assert int(counts[row, q + Q_PEAK]) == pytest.approx(expected, abs=300, rel=1e-4)
     assert torch.equal(counts, counts.flip(1))
 
 
+def test_noise_is_charged_between_the_whole_numbers():
+    """Training counts bits of values that are no integers: integrated, they make a whole."""
+    values = torch.arange(-400, 400, 0.25).double() + 0.125
+    for row in (0.0, 10.5, 30.0):
+        mass = laplace_mass(values, torch.tensor(row, dtype=torch.float64))
+        assert float(mass.sum() * 0.25) == pytest.approx(1, abs=1e-3)
+
+
 def test_scales_run_from_finest_to_widest():
     index = torch.arange(64.0)
-    assert scales(index)[0] == pytest.approx(0.11)
+    assert scales(index)[0] == pytest.approx(0.09)
     assert scales(index)[-1] == pytest.approx(64, rel=1e-4)
     torch.testing.assert_close(index_of(scales(index)), index, atol=1e-3, rtol=0)
 
 
 def test_tables_learn_what_occurs_and_keep_what_they_have_not_seen():
-    before = gaussian_counts()
+    before = laplace_counts()
     seen = torch.zeros_like(before)
     seen[20, Q_PEAK] = 500_000
     seen[20, Q_PEAK + 9] = 500_000
