@@ -28,6 +28,9 @@ VERBS: Final[dict[str, Verb]] = {
     "super-resolve": Verb(
         "resattn.cli.super_resolve", "Enlarge photographs and rasters by any factor.", job=True
     ),
+    "segment-wound": Verb(
+        "resattn.cli.segment_wound", "Outline wounds in photographs and measure them.", job=True
+    ),
     "compress": Verb(
         "resattn.cli.compress", "Compress photographs and rasters to .rac files.", job=True
     ),

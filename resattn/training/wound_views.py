@@ -35,8 +35,8 @@ class Views(Config):
         chance: Share of the views that each change applies to.
     """
 
-    scale: tuple[float, float] = (0.5, 2.0)
-    on_wound: float = 0.7
+    scale: tuple[float, float] = (0.4, 1.3)
+    on_wound: float = 0.25
     gamma: float = 1.6
     contrast: float = 0.25
     brightness: float = 0.1
