@@ -14,8 +14,8 @@ from tests.faults.forked import attempt
 @pytest.mark.parametrize(
     "megabytes",
     [
-        (200, 8),
-        pytest.param((4096, 2048, 1024, 512, 256, 128, 64, 32, 16, 8, 4), marks=pytest.mark.slow),
+        (200, 32),
+        pytest.param((4096, 2048, 1024, 512, 256, 128, 64, 32), marks=pytest.mark.slow),
     ],
     ids=["two steps", "ladder"],
 )
@@ -25,4 +25,7 @@ def test_f23_g11_too_little_memory_is_said(jobs, goal, megabytes: list[int]) -> 
         for size, code, same in steps:
             assert same or code in ("E501", "E301"), (name, size, code)
         worked = [size for size, _, same in steps if same]
-        goal("G11", f"{name}: same bytes with {min(worked)} MB beyond the start, else E501")
+        goal(
+            "G11",
+            f"{name}: same bytes with {min(worked, default=0)} MB beyond the start, else E501",
+        )
