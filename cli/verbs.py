@@ -31,6 +31,9 @@ VERBS: Final[dict[str, Verb]] = {
     "segment-wound": Verb(
         "resattn.cli.segment_wound", "Outline wounds in photographs and measure them.", job=True
     ),
+    "detect": Verb(
+        "resattn.cli.detect", "Find objects in photographs and rasters of any size.", job=True
+    ),
     "compress": Verb(
         "resattn.cli.compress", "Compress photographs and rasters to .rac files.", job=True
     ),

@@ -10,14 +10,10 @@ from dataclasses import replace
 from typing import Any
 
 from affine import Affine
-from rasterio.control import GroundControlPoint
-from rasterio.crs import CRS
-from rasterio.errors import RasterioError
-from rasterio.rpc import RPC
 
 from resattn.codec.damage import DamageError
 from resattn.codec.header import Head
-from resattn.io.profile import RasterProfile
+from resattn.io.profile import CRS, RPC, GroundControlPoint, RasterioError, RasterProfile
 from resattn.tiling import Window
 
 _LARGEST = 2**24

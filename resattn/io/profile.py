@@ -9,9 +9,10 @@ from typing import Any, Literal, Self
 
 import numpy as np
 from affine import Affine
-from rasterio.control import GroundControlPoint
-from rasterio.crs import CRS
-from rasterio.rpc import RPC
+from rasterio.control import GroundControlPoint as GroundControlPoint
+from rasterio.crs import CRS as CRS
+from rasterio.errors import RasterioError as RasterioError
+from rasterio.rpc import RPC as RPC
 
 from resattn.io.raster import RasterInfo
 
