@@ -91,8 +91,8 @@ def train(
     """Fit a model, or go on where a run was stopped.
 
     The learning rate always ends at its floor, by --minutes or by --steps. Repeat a command to
-    continue a run that was stopped or killed. Several GPUs: torchrun --nproc-per-node N -m resattn
-    train ...
+    continue a run that was stopped or killed. Several GPUs: torchrun --nproc-per-node N -m --
+    resattn train ...
 
     Example: resattn train super-resolve --data photos/ --run runs/x4 --minutes 60
     """
