@@ -104,7 +104,8 @@ COMMANDS: dict[str, Command] = {
         ("{}.wound.overlay.png", "{}.wound.probability.png", "{}.wound.json"),
     ),
     "detect": Command(
-        ("detect", "--overlay", "--score", "0.9"), photograph, "{}.detect.json",
+        ("detect", "--weights", "detect.tiny", "--overlay", "--score", "0.9"),
+        photograph, "{}.detect.json",
         ("{}.detect.overlay.jpg",),
     ),
     "compress": Command(("compress", "--lossless", "--score"), photograph, "{}.rac"),
