@@ -46,24 +46,31 @@ def run(units: Iterator[Unit], recipe: Recipe, terms: Terms, scheduler: str) -> 
     with _connected(scheduler) as client:
         running = distributed.as_completed()
         sent: dict[str, Unit] = {}
+        doubtful: list[Unit] = []
 
-        def submit(unit: Unit) -> None:
-            key = f"resattn-{name}-{unit.place}"
+        def submit(unit: Unit, word: str = "unit") -> Any:
+            key = f"resattn-{name}-{word}-{unit.place}"
             sent[key] = unit
             # Not pure: what it is called for is that files appear.
-            running.add(client.submit(_attempt, unit, recipe, terms, code, key=key, pure=False))
+            return client.submit(_attempt, unit, recipe, terms, code, key=key, pure=False)
 
         threads = max(1, sum(client.nthreads().values()))
         for unit in itertools.islice(units, threads):
-            submit(unit)
+            running.add(submit(unit))
         for future in running:
             unit = sent.pop(future.key)
             try:
                 yield future.result()
             except distributed.scheduler.KilledWorker:
-                yield lost(unit, MOST_DEATHS)
+                doubtful.append(unit)
             for following in itertools.islice(units, 1):
-                submit(following)
+                running.add(submit(following))
+        # A unit waiting on the worker of one that kills it is blamed as well: by itself, none is.
+        for unit in doubtful:
+            try:
+                yield submit(unit, "alone").result()
+            except distributed.scheduler.KilledWorker:
+                yield lost(unit, MOST_DEATHS)
 
 
 @contextlib.contextmanager
