@@ -12,6 +12,7 @@ from resattn.cli.app import flatten, verb_app
 from resattn.cli.options import (
     ComputeOptions,
     FileOptions,
+    MaxPixels,
     QualityOptions,
     TalkOptions,
     option,
@@ -78,15 +79,7 @@ class CompressOptions:
         bool,
         option("--baselines", help="Show JPEG, WebP, JPEG 2000 and AVIF at the same size."),
     ] = False
-    max_pixels: Annotated[
-        int,
-        option(
-            "--max-pixels",
-            metavar="N",
-            min=0,
-            help="Most pixels an input may claim; 0 takes the limit of its format.",
-        ),
-    ] = 0
+    max_pixels: MaxPixels = 0
 
 
 @app.command()

@@ -12,6 +12,8 @@ from resattn.cli.app import flatten, verb_app
 from resattn.cli.options import (
     ComputeOptions,
     FileOptions,
+    MaxPixels,
+    Pictures,
     QualityOptions,
     TalkOptions,
     option,
@@ -88,28 +90,14 @@ class DetectOptions:
     overlay: Annotated[
         bool, option("--overlay", help="Write the picture with the objects framed.")
     ] = False
-    max_pixels: Annotated[
-        int,
-        option(
-            "--max-pixels",
-            metavar="N",
-            min=0,
-            help="Most pixels a picture may claim; 0 takes the limit of its format.",
-        ),
-    ] = 0
+    max_pixels: MaxPixels = 0
 
 
 @app.command(name="detect")
 @flatten
 def detect(
     ctx: typer.Context,
-    inputs: Annotated[
-        list[str],
-        typer.Argument(
-            help="Photographs or rasters: files, folders, globs, @list or -.",
-            show_default=False,
-        ),
-    ],
+    inputs: Pictures,
     own: DetectOptions,
     files: FileOptions,
     compute: ComputeOptions,

@@ -11,7 +11,12 @@ import typer
 from resattn.cli import talk
 from resattn.cli.app import flatten, verb_app
 from resattn.cli.config_file import dump_config
-from resattn.cli.options import QualityOptions, TalkOptions, option
+from resattn.cli.options import (
+    MaxPixels,
+    QualityOptions,
+    TalkOptions,
+    option,
+)
 from resattn.errors import UserError
 
 app = verb_app()
@@ -74,15 +79,7 @@ class MetricsOptions:
     partial: Annotated[
         bool, option("--partial", help="Measure the pairs there are, when some are not.")
     ] = False
-    max_pixels: Annotated[
-        int,
-        option(
-            "--max-pixels",
-            metavar="N",
-            min=0,
-            help="Most pixels a file may claim; 0 takes the limit of its format.",
-        ),
-    ] = 0
+    max_pixels: MaxPixels = 0
 
 
 @dataclass(frozen=True, slots=True)

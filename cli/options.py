@@ -26,6 +26,24 @@ def option(*names: str, help: str, **settings: Any) -> Any:
     return typer.Option(*names, help=help, show_envvar=False, **settings)
 
 
+Pictures = Annotated[
+    list[str],
+    typer.Argument(
+        help="Photographs or rasters: files, folders, globs, @list or -.", show_default=False
+    ),
+]
+
+MaxPixels = Annotated[
+    int,
+    option(
+        "--max-pixels",
+        metavar="N",
+        min=0,
+        help="Most pixels an input may claim; 0 takes the limit of its format.",
+    ),
+]
+
+
 def parse_ram(text: str) -> str:
     """The size itself once it is known to be one; the pipeline turns it into bytes."""
     parse_bytes(text)

@@ -12,6 +12,7 @@ from resattn.cli.app import flatten, verb_app
 from resattn.cli.options import (
     ComputeOptions,
     FileOptions,
+    MaxPixels,
     QualityOptions,
     TalkOptions,
     option,
@@ -71,15 +72,7 @@ class SegmentWoundOptions:
             "--follow-up", help="A folder is one wound over time: a table and a plot of its area."
         ),
     ] = False
-    max_pixels: Annotated[
-        int,
-        option(
-            "--max-pixels",
-            metavar="N",
-            min=0,
-            help="Most pixels a photograph may claim; 0 takes the limit of its format.",
-        ),
-    ] = 0
+    max_pixels: MaxPixels = 0
 
 
 @app.command(name="segment-wound")

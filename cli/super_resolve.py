@@ -12,6 +12,8 @@ from resattn.cli.app import flatten, verb_app
 from resattn.cli.options import (
     ComputeOptions,
     FileOptions,
+    MaxPixels,
+    Pictures,
     QualityOptions,
     TalkOptions,
     option,
@@ -58,28 +60,14 @@ class SuperResolveOptions:
     keep_location: Annotated[
         bool, option("--keep-location", help="Keep the place in a photograph's metadata.")
     ] = False
-    max_pixels: Annotated[
-        int,
-        option(
-            "--max-pixels",
-            metavar="N",
-            min=0,
-            help="Most pixels an input may claim; 0 takes the limit of its format.",
-        ),
-    ] = 0
+    max_pixels: MaxPixels = 0
 
 
 @app.command(name="super-resolve")
 @flatten
 def super_resolve(
     ctx: typer.Context,
-    inputs: Annotated[
-        list[str],
-        typer.Argument(
-            help="Photographs or rasters: files, folders, globs, @list or -.",
-            show_default=False,
-        ),
-    ],
+    inputs: Pictures,
     own: SuperResolveOptions,
     files: FileOptions,
     compute: ComputeOptions,

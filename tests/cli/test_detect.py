@@ -15,7 +15,6 @@ import pytest
 import rasterio
 from rasterio.transform import from_origin
 
-from resattn.cli.verbs import VERBS, Verb
 from resattn.detection.writers import FORMS
 from resattn.io.image import encode_image, read_image
 from resattn.models.detector import Detector, DetectorConfig
@@ -48,8 +47,6 @@ def settings():
 @pytest.fixture
 def detect(resattn, monkeypatch, settings):
     """`detect(input, "-o", out, …)` runs the verb with the network known by heart."""
-    entry = Verb("resattn.cli.detect", "Find objects.", job=True)
-    monkeypatch.setitem(VERBS, "detect", entry)
 
     def load(name, task):
         return Loaded(Bright(**settings), task, "bright", "0" * 64, "MIT", commercial=True)
@@ -329,7 +326,6 @@ def test_nothing_is_overwritten_unasked(detect, tmp_path):
 
 
 def test_without_weights_the_remedy_is_named(resattn, monkeypatch, tmp_path):
-    monkeypatch.setitem(VERBS, "detect", Verb("resattn.cli.detect", "Find objects.", job=True))
     monkeypatch.setattr(detect_picture, "listed", dict)
     done = resattn("detect", photo(tmp_path / "a.png"), "-o", tmp_path / "out")
     assert done.code == 1

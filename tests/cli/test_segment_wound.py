@@ -13,7 +13,6 @@ import struct
 import numpy as np
 import pytest
 
-from resattn.cli.verbs import VERBS, Verb
 from resattn.io.image import encode_image, read_image
 from resattn.io.marker import marker_cells
 from resattn.io.metadata import Metadata
@@ -36,9 +35,7 @@ class Redness(WoundUNet):
 
 
 @pytest.fixture
-def verb(resattn, monkeypatch):
-    entry = Verb("resattn.cli.segment_wound", "Outline and measure wounds.", job=True)
-    monkeypatch.setitem(VERBS, "segment-wound", entry)
+def verb(resattn):
     return lambda *arguments: resattn("segment-wound", *arguments)
 
 

@@ -13,6 +13,7 @@ import safetensors.torch
 import torch
 from torch.nn import functional as F
 
+from resattn.cli.train import shareable
 from resattn.io.image import write_image
 from resattn.training import runlog
 from resattn.weights.load import load
@@ -182,3 +183,12 @@ def test_bicubic_is_beaten_by_what_was_learnt(resattn, photos, tmp_path):
         learnt = (model(low) - high).square().mean()
     plain = (F.interpolate(low, scale_factor=2, mode="nearest") - high).square().mean()
     assert learnt < 0.5 * plain
+
+
+def test_weights_do_not_tell_the_folders_they_were_made_in():
+    words = ["train", "compress", "--data", "/home/ann/photos", "--run=../x", "--set", "a.b=[1,2]"]
+    words += ["--data-name", "375 squares (docs/training.md)"]
+    assert shareable(words) == (
+        "resattn train compress --data photos --run=x --set 'a.b=[1,2]' "
+        "--data-name '375 squares (docs/training.md)'"
+    )

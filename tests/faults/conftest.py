@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from resattn.cli.verbs import VERBS, Verb
 from resattn.weights.index import Shelf
 from tests.faults.commands import COMMANDS, fill
 from tests.faults.forked import Job
@@ -70,26 +69,6 @@ def small_networks(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shelf = Shelf(tmp_path_factory.mktemp("shelf"))
     fill(shelf)
     return shelf.folder
-
-
-WAITING = {
-    "segment-wound": Verb("resattn.cli.segment_wound", "Outline wounds.", job=True),
-    "detect": Verb("resattn.cli.detect", "Find objects.", job=True),
-}
-"""Verbs that wait for their weights before they are listed."""
-
-
-def list_waiting_verbs() -> None:
-    """For a process that ends before anyone minds."""
-    for name, verb in WAITING.items():
-        VERBS.setdefault(name, verb)
-
-
-@pytest.fixture(autouse=True)
-def _verbs(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, verb in WAITING.items():
-        if name not in VERBS:
-            monkeypatch.setitem(VERBS, name, verb)
 
 
 @pytest.fixture

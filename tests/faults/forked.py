@@ -162,10 +162,8 @@ def _log(job: Job) -> Path:
 
 def _import_everything() -> None:
     from resattn.io.image import opencv
-    from tests.faults.conftest import list_waiting_verbs
 
     opencv()
-    list_waiting_verbs()
 
 
 if __name__ == "__main__":

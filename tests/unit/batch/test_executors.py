@@ -60,7 +60,6 @@ def test_a_unit_that_kills_two_workers_is_set_aside(tmp_path):
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"a.out", "c.out"}
 
 
-@pytest.mark.slow
 def test_a_killed_worker_of_a_cluster_is_survived(tmp_path):
     pytest.importorskip("distributed")
     plan = make_plan(tmp_path, {"a": "one", "b": "once", "c": "two", "d": "poison"})
@@ -96,7 +95,7 @@ def test_a_request_to_stop_finishes_what_is_in_hand(tmp_path):
     stopping = Batch(workers=2, stop=lambda: bool(done))
     for result in execute(plan, work(Config(seconds=0.3)), Progress(enabled=False), stopping):
         done.append(result)
-    assert 1 <= len(done) < 8
+    assert 1 <= len(done) <= 4
     assert [r.name for r in done] == list("abcdefgh")[: len(done)]
     assert {p.stem for p in (tmp_path / "out").iterdir()} == {r.name for r in done}
 
