@@ -15,10 +15,10 @@ import typer
 
 from resattn.cli.config_file import load_config
 from resattn.errors import UserError
+from resattn.pipelines.compute_config import Precision as Precision
 from resattn.pipelines.memory import parse_bytes
 
 Format = Literal["text", "json", "jsonl", "csv"]
-Precision = Literal["fp32", "bf16"]
 
 
 def option(*names: str, help: str, **settings: Any) -> Any:

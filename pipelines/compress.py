@@ -32,7 +32,6 @@ from resattn.pipelines.plan import Item, Plan
 from resattn.pipelines.portable import Work, portable
 from resattn.pipelines.progress import Progress
 from resattn.pipelines.result import Result
-from resattn.pipelines.sources import absolute, gather
 
 __all__ = ["CompressConfig", "compress", "plan", "work"]
 
@@ -58,10 +57,8 @@ def compress(source: str | Path, out: str | Path, **options: Any) -> Result:
         0.41
     """
     config = CompressConfig(**options)
-    output = absolute(out)
-    _check_suffix(output)
-    item = Item(output.stem, (absolute(source),), output)
-    checked = planning.check([item], overwrite=config.overwrite)
+    _check_suffix(Path(out))
+    checked = planning.of_one(source, out, overwrite=config.overwrite)
     return work(config)(checked.items[0], Progress(enabled=False))
 
 
@@ -79,19 +76,13 @@ def plan(
     Raises:
         UserError: Nothing matches, names collide, or an output is in the way.
     """
-    found = gather(inputs, include=include, recursive=recursive)
-    sources = [s for s in found if s.named or s.path.suffix.lower() in _READ]
-    if not sources:
-        raise UserError(
-            f"none of {len(found)} files is an image by its name", "name it outright", code="E203"
-        )
+    sources = planning.named_images(inputs, _READ, include=include, recursive=recursive)
     items = []
-    for source in sources:
-        name = source.path.relative_to(source.root).with_suffix("").as_posix()
+    for name, path in sources:
         single = len(sources) == 1
         output = planning.output_path(out, name, single=single, tag="", suffix=SUFFIX)
         _check_suffix(output)
-        items.append(Item(name, (source.path,), output))
+        items.append(Item(name, (path,), output))
     return planning.check(items, overwrite=overwrite, skip_existing=skip_existing)
 
 

@@ -8,8 +8,8 @@ from typing import Final
 
 from resattn.codec.header import TILE_STEP
 from resattn.codec.network import LEVELS
-from resattn.device import Precision
 from resattn.errors import UserError
+from resattn.pipelines.compute_config import ComputeConfig
 from resattn.pipelines.levels import parse_range
 from resattn.tiling import Window
 
@@ -18,7 +18,7 @@ BEST: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
-class CompressConfig:
+class CompressConfig(ComputeConfig):
     """Everything that decides what `compress` writes, as the command line names it.
 
     Attributes:
@@ -31,13 +31,10 @@ class CompressConfig:
         score: Decode the file again and compare it with the input.
         baselines: Also show other formats at the same size.
         max_pixels: Most pixels an input may claim; 0 takes the limit of its format.
-        overwrite: Replace existing outputs.
-        device: Where the network runs.
         precision: Its arithmetic; integers are exact in any.
         tile: Side of a tile, a multiple of 64; 0 chooses.
         overlap: Without effect: tiles are coded on their own.
         ram: Without effect: a tile has a fixed largest size.
-        threads: CPU threads; 0 takes all.
         seed: Without effect: nothing here is random.
     """
 
@@ -50,14 +47,6 @@ class CompressConfig:
     score: bool = False
     baselines: bool = False
     max_pixels: int = 0
-    overwrite: bool = False
-    device: str = "auto"
-    precision: Precision = "fp32"
-    tile: int = 0
-    overlap: int = 0
-    ram: str = "2GB"
-    threads: int = 0
-    seed: int = 0
 
     @property
     def level(self) -> int:
@@ -94,34 +83,22 @@ class CompressConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class DecompressConfig:
+class DecompressConfig(ComputeConfig):
     """Everything that decides what `decompress` writes, as the command line names it.
 
     Attributes:
         window: Part of the image to decode, as ROW,COL,HEIGHT,WIDTH; empty for all of it.
         salvage: Write what is intact of a damaged file.
         weights: A file with the network, where it is not installed.
-        overwrite: Replace existing outputs.
-        device: Where the network runs.
-        precision: Its arithmetic.
         tile: Without effect: the file says how it is cut.
         overlap: Without effect.
         ram: Without effect.
-        threads: CPU threads; 0 takes all.
         seed: Without effect.
     """
 
     window: str = ""
     salvage: bool = False
     weights: str = ""
-    overwrite: bool = False
-    device: str = "auto"
-    precision: Precision = "fp32"
-    tile: int = 0
-    overlap: int = 0
-    ram: str = "2GB"
-    threads: int = 0
-    seed: int = 0
 
     def check(self) -> None:
         """Refuses a window that is none.

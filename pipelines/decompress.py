@@ -21,7 +21,7 @@ from resattn.codec.damage import DamageError
 from resattn.codec.files import RacFile, damaged, open_rac, peek
 from resattn.codec.header import Head
 from resattn.codec.tiles import Decoder
-from resattn.errors import ItemError, UserError
+from resattn.errors import ItemError
 from resattn.io.atomic import make_folder
 from resattn.pipelines import plan as planning
 from resattn.pipelines.compress_config import DecompressConfig
@@ -33,7 +33,6 @@ from resattn.pipelines.plan import Item, Plan
 from resattn.pipelines.portable import Work, portable
 from resattn.pipelines.progress import Progress
 from resattn.pipelines.result import Result
-from resattn.pipelines.sources import absolute, gather
 from resattn.tiling import Window
 
 __all__ = ["DecompressConfig", "decompress", "plan", "work"]
@@ -60,9 +59,7 @@ def decompress(source: str | Path, out: str | Path, **options: Any) -> Result:
     """
     reference = options.pop("reference", None)
     config = DecompressConfig(**options)
-    output = absolute(out)
-    item = Item(output.stem, (absolute(source),), output)
-    checked = planning.check([item], overwrite=config.overwrite)
+    checked = planning.of_one(source, out, overwrite=config.overwrite)
     paired = planning.pair_references(checked, None if reference is None else Path(reference))
     return work(config)(paired.items[0], Progress(enabled=False))
 
@@ -81,19 +78,15 @@ def plan(
     Raises:
         UserError: Nothing matches, names collide, or an output is in the way.
     """
-    found = gather(inputs, include=include, recursive=recursive)
-    sources = [s for s in found if s.named or s.path.suffix.lower() == ".rac"]
-    if not sources:
-        raise UserError(
-            f"none of {len(found)} files is a .rac by its name", "name it outright", code="E203"
-        )
+    sources = planning.named_images(
+        inputs, (".rac",), what="a .rac", include=include, recursive=recursive
+    )
     items = []
-    for source in sources:
-        name = source.path.relative_to(source.root).with_suffix("").as_posix()
+    for name, path in sources:
         output = planning.output_path(
-            out, name, single=len(sources) == 1, tag="", suffix=usual_suffix(peek(source.path))
+            out, name, single=len(sources) == 1, tag="", suffix=usual_suffix(peek(path))
         )
-        items.append(Item(name, (source.path,), output))
+        items.append(Item(name, (path,), output))
     return planning.check(items, overwrite=overwrite, skip_existing=skip_existing)
 
 

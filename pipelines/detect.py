@@ -35,7 +35,6 @@ from resattn.pipelines.plan import Item, Plan
 from resattn.pipelines.portable import Work, portable_with
 from resattn.pipelines.progress import Progress
 from resattn.pipelines.result import Result
-from resattn.pipelines.sources import absolute, gather
 
 __all__ = ["DetectConfig", "Evaluator", "detect", "plan", "work"]
 
@@ -59,10 +58,8 @@ def detect(source: str | Path, out: str | Path, **options: Any) -> Result:
     """
     reference = options.pop("reference", None)
     config = DetectConfig(**options)
-    output = absolute(out)
-    _check_form(output)
-    item = Item(output.stem, (absolute(source),), output)
-    checked = planning.check([item], overwrite=config.overwrite)
+    _check_form(Path(out))
+    checked = planning.of_one(source, out, overwrite=config.overwrite)
     paired = detect_reference.pair(checked, None if reference is None else Path(reference))
     return work(config)(paired.items[0], Progress(enabled=False))
 
@@ -84,20 +81,16 @@ def plan(
         UserError: Nothing matches, names collide, or an output is in the way.
         ItemError: The annotations are wrong.
     """
-    found = gather(inputs, include=include, recursive=recursive)
     kinds = (*SUFFIXES, *RASTER_SUFFIXES)
-    sources = [s for s in found if s.named or s.path.suffix.lower() in kinds]
-    if not sources:
-        raise UserError(
-            f"none of {len(found)} files is a picture by its name", "name it outright", code="E203"
-        )
+    sources = planning.named_images(
+        inputs, kinds, what="a picture", include=include, recursive=recursive
+    )
     items = []
-    for source in sources:
-        name = source.path.relative_to(source.root).with_suffix("").as_posix()
+    for name, path in sources:
         single = len(sources) == 1
         output = planning.output_path(out, name, single=single, tag="detect", suffix=".json")
         _check_form(output)
-        items.append(Item(name, (source.path,), output))
+        items.append(Item(name, (path,), output))
     checked = planning.check(items, overwrite=overwrite, skip_existing=skip_existing)
     return detect_reference.pair(checked, reference, pattern)
 

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 from resattn.detection.finder import FLOOR, TILE, Sight
 from resattn.detection.writers import FORMS
-from resattn.device import Precision
 from resattn.errors import UserError
 from resattn.models.detector import DetectorConfig
+from resattn.pipelines.compute_config import ComputeConfig
 
 
 @dataclass(frozen=True, slots=True)
-class DetectConfig:
+class DetectConfig(ComputeConfig):
     """Everything that decides what `detect` computes, as the command line names it.
 
     Attributes:
@@ -28,13 +28,9 @@ class DetectConfig:
         write: Further forms by comma.
         overlay: Write the picture with the objects framed.
         max_pixels: Most pixels a picture may claim; 0 takes the limit of its format.
-        overwrite: Replace existing outputs.
-        device: Where the network runs.
-        precision: Its arithmetic.
         tile: Side of a window as the network sees it; 0 takes 512.
         overlap: Pixels that windows share, as the network sees them; 0 takes a quarter.
         ram: Without effect: one window is in memory at a time.
-        threads: CPU threads; 0 takes all.
         seed: Without effect: nothing here is random.
     """
 
@@ -49,14 +45,6 @@ class DetectConfig:
     write: str = ""
     overlay: bool = False
     max_pixels: int = 0
-    overwrite: bool = False
-    device: str = "auto"
-    precision: Precision = "fp32"
-    tile: int = 0
-    overlap: int = 0
-    ram: str = "2GB"
-    threads: int = 0
-    seed: int = 0
 
     def check(self) -> None:
         """Refuses what cannot be meant.

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from resattn.errors import UserError
 from resattn.fusion import sensors
 from resattn.fusion.sensors import Sensor
+from resattn.pipelines.compute_config import ComputeConfig
 
 _WITHOUT_EFFECT_ON_PIXELS = {
     *("save_weights", "cog", "preview", "metrics", "baselines", "wald"),
@@ -17,7 +18,7 @@ _WITHOUT_EFFECT_ON_PIXELS = {
 
 
 @dataclass(frozen=True, slots=True)
-class PansharpenConfig:
+class PansharpenConfig(ComputeConfig):
     """Everything that decides what `pansharpen` computes, as the command line names it.
 
     Attributes:
@@ -35,13 +36,9 @@ class PansharpenConfig:
         metrics: Measure quality.
         baselines: Classical methods to measure beside the result, by comma.
         wald: Also measure at reduced resolution.
-        overwrite: Replace an existing output.
-        device: Where networks run.
-        precision: Arithmetic of networks.
         tile: Side of a tile in PAN pixels; 0 fits it to `ram`.
         overlap: Extra context around a tile; methods here need none.
         ram: Memory to plan for, in words such as ``2GB``.
-        threads: CPU threads; 0 takes all.
         seed: Seed of the adaptation.
     """
 
@@ -59,14 +56,6 @@ class PansharpenConfig:
     metrics: bool = True
     baselines: str = ""
     wald: bool = False
-    overwrite: bool = False
-    device: str = "auto"
-    precision: Literal["fp32", "bf16"] = "fp32"
-    tile: int = 0
-    overlap: int = 0
-    ram: str = "2GB"
-    threads: int = 0
-    seed: int = 0
 
     def result_options(self) -> dict[str, Any]:
         """The options that can change a pixel: what the provenance hash covers."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import os
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -80,6 +80,45 @@ class Plan:
         lines += [f"skip\t{item.output}" for item in self.skipped]
         lines += [f"unmatched\t{path}" for path in self.unmatched_references]
         return "\n".join([*lines, f"items\t{len(self.items)}"])
+
+
+def named_images(
+    inputs: Sequence[str],
+    suffixes: Collection[str],
+    *,
+    what: str = "an image",
+    include: str = "*",
+    recursive: bool = True,
+) -> list[tuple[str, Path]]:
+    """The inputs that end like images, each with its item's name; files named outright always.
+
+    Args:
+        inputs: Files, folders, globs, lists.
+        suffixes: Of the files taken from folders and globs, in lower case.
+        what: They are, for the message.
+        include: Pattern that files of folders must match.
+        recursive: Look into sub-folders.
+
+    Raises:
+        UserError: E203 if none is left, and what `gather` raises.
+    """
+    found = gather(inputs, include=include, recursive=recursive)
+    taken = [s for s in found if s.named or s.path.suffix.lower() in suffixes]
+    if not taken:
+        raise UserError(
+            f"none of {len(found)} files is {what} by its name", "name it outright", code="E203"
+        )
+    return [(s.path.relative_to(s.root).with_suffix("").as_posix(), s.path) for s in taken]
+
+
+def of_one(source: str | Path, out: str | Path, *, overwrite: bool) -> Plan:
+    """The plan of one file that becomes exactly `out`.
+
+    Raises:
+        UserError: The output is the input, or exists and `overwrite` is not set.
+    """
+    output = absolute(out)
+    return check([Item(output.stem, (absolute(source),), output)], overwrite=overwrite)
 
 
 def output_path(out: Path, name: str, *, single: bool, tag: str, suffix: str) -> Path:

@@ -31,7 +31,6 @@ from resattn.pipelines.segment_wound_photo import (
     measure,
     photograph,
 )
-from resattn.pipelines.sources import absolute, gather
 from resattn.wound.examine import NOTICE
 
 __all__ = ["SegmentWoundConfig", "plan", "segment_wound", "work"]
@@ -55,10 +54,8 @@ def segment_wound(source: str | Path, out: str | Path, **options: Any) -> Result
     """
     reference = options.pop("reference", None)
     config = SegmentWoundConfig(**options)
-    output = absolute(out)
-    _check_suffix(output, ".png")
-    item = Item(output.stem, (absolute(source),), output)
-    checked = planning.check([item], overwrite=config.overwrite)
+    _check_suffix(Path(out), ".png")
+    checked = planning.of_one(source, out, overwrite=config.overwrite)
     paired = planning.pair_references(checked, None if reference is None else Path(reference))
     return work(config)(paired.items[0], Progress(enabled=False))
 
@@ -78,15 +75,9 @@ def plan(
     Raises:
         UserError: Nothing matches, names collide, or an output is in the way.
     """
-    found = gather(inputs, include=include, recursive=recursive)
-    sources = [s for s in found if s.named or s.path.suffix.lower() in SUFFIXES]
-    if not sources:
-        raise UserError(
-            f"none of {len(found)} files is a photograph by its name",
-            "name it outright",
-            code="E203",
-        )
-    named = [(s.path.relative_to(s.root).with_suffix("").as_posix(), s.path) for s in sources]
+    named = planning.named_images(
+        inputs, SUFFIXES, what="a photograph", include=include, recursive=recursive
+    )
     groups: dict[str, list[Path]] = {}
     for name, path in named:
         folder = Path(name).parent.as_posix()

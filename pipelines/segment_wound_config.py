@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from resattn.device import Precision
 from resattn.errors import UserError
+from resattn.pipelines.compute_config import ComputeConfig
 
 
 @dataclass(frozen=True, slots=True)
-class SegmentWoundConfig:
+class SegmentWoundConfig(ComputeConfig):
     """Everything that decides what `segment_wound` computes, as the command line names it.
 
     Attributes:
@@ -25,13 +25,9 @@ class SegmentWoundConfig:
         probability: Write the probability map.
         follow_up: Treat the photographs of a folder as one wound over time.
         max_pixels: Most pixels a photograph may claim; 0 takes the limit of its format.
-        overwrite: Replace existing outputs.
-        device: Where the network runs.
-        precision: Its arithmetic.
         tile: Without effect: a photograph is seen whole.
         overlap: Without effect.
         ram: Without effect.
-        threads: CPU threads; 0 takes all.
         seed: Without effect: nothing here is random.
     """
 
@@ -46,14 +42,6 @@ class SegmentWoundConfig:
     probability: bool = False
     follow_up: bool = False
     max_pixels: int = 0
-    overwrite: bool = False
-    device: str = "auto"
-    precision: Precision = "fp32"
-    tile: int = 0
-    overlap: int = 0
-    ram: str = "2GB"
-    threads: int = 0
-    seed: int = 0
 
     def result_options(self) -> dict[str, Any]:
         """The options that can change a mask or a measure: what the provenance hash covers."""

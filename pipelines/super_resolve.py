@@ -15,13 +15,13 @@ from typing import Any
 
 import numpy as np
 
-from resattn.device import Precision
 from resattn.errors import UserError
 from resattn.io.atomic import check_target, make_folder
 from resattn.io.image import SUFFIXES
 from resattn.pipelines import plan as planning
 from resattn.pipelines import provenance
 from resattn.pipelines import super_resolve_quality as quality
+from resattn.pipelines.compute_config import ComputeConfig
 from resattn.pipelines.levels import levels_of, parse_range
 from resattn.pipelines.memory import parse_bytes
 from resattn.pipelines.pictures import (
@@ -34,7 +34,6 @@ from resattn.pipelines.plan import Item, Plan
 from resattn.pipelines.portable import Work, portable_with
 from resattn.pipelines.progress import Progress
 from resattn.pipelines.result import Result
-from resattn.pipelines.sources import absolute, gather
 from resattn.pipelines.super_resolve_cells import CellMaker
 from resattn.pipelines.super_resolve_networks import Chosen, choose, use_threads
 from resattn.pipelines.super_resolve_outputs import (
@@ -55,9 +54,11 @@ LEAST_SCALE, LARGEST_SCALE = 1.0, 8.0
 _CELL_BYTES = 128 * 2**20
 """Most that all bands of one cell of the output may take."""
 
+_READ = (*SUFFIXES, *RASTER_SUFFIXES, ".jp2")
+
 
 @dataclass(frozen=True, slots=True)
-class SuperResolveConfig:
+class SuperResolveConfig(ComputeConfig):
     """Everything that decides what `super_resolve` computes, as the command line names it.
 
     Attributes:
@@ -70,14 +71,9 @@ class SuperResolveConfig:
         cog: Write rasters as Cloud-Optimized GeoTIFF.
         keep_location: Keep the place in a photograph's metadata.
         max_pixels: Most pixels an input may claim; 0 takes the limit of its kind.
-        overwrite: Replace an existing output.
-        device: Where networks run.
-        precision: Arithmetic of networks.
         tile: Output pixels per side taken at once, in whole cells and as `ram` allows; it never
             changes a pixel.
         overlap: Context beyond what the networks need, in input pixels.
-        ram: Memory to stay below, in words such as ``2GB``.
-        threads: CPU threads; 0 takes all.
         seed: Nothing here is random; taken so that every verb has it.
     """
 
@@ -90,14 +86,6 @@ class SuperResolveConfig:
     cog: bool = False
     keep_location: bool = False
     max_pixels: int = 0
-    overwrite: bool = False
-    device: str = "auto"
-    precision: Precision = "fp32"
-    tile: int = 0
-    overlap: int = 0
-    ram: str = "2GB"
-    threads: int = 0
-    seed: int = 0
 
     def result_options(self) -> dict[str, Any]:
         """The options that can change a pixel: what the provenance hash covers."""
@@ -123,10 +111,8 @@ def super_resolve(source: str | Path, out: str | Path, **options: Any) -> Result
     """
     reference = options.pop("reference", None)
     config = SuperResolveConfig(**options)
-    output = absolute(out)
-    _check_suffix(output)
-    item = Item(output.stem, (absolute(source),), output)
-    checked = planning.check([item], overwrite=config.overwrite)
+    _check_suffix(Path(out))
+    checked = planning.of_one(source, out, overwrite=config.overwrite)
     paired = planning.pair_references(checked, None if reference is None else Path(reference))
     return work(config)(paired.items[0], Progress(enabled=False))
 
@@ -146,29 +132,19 @@ def plan(
     Raises:
         UserError: Nothing matches, names collide, or an output is in the way.
     """
-    found = gather(inputs, include=include, recursive=recursive)
-    sources = [source for source in found if source.named or _looks_like_image(source.path)]
-    if not sources:
-        raise UserError(
-            f"none of {len(found)} files is an image by its name", "name it outright", code="E203"
-        )
+    sources = planning.named_images(inputs, _READ, include=include, recursive=recursive)
     items = []
-    for source in sources:
-        name = source.path.relative_to(source.root).with_suffix("").as_posix()
+    for name, path in sources:
         output = planning.output_path(
             out,
             name,
             single=len(sources) == 1,
             tag=f"x{scale:g}",
-            suffix=output_suffix(source.path),
+            suffix=output_suffix(path),
         )
         _check_suffix(output)
-        items.append(Item(name, (source.path,), output))
+        items.append(Item(name, (path,), output))
     return planning.check(items, overwrite=overwrite, skip_existing=skip_existing)
-
-
-def _looks_like_image(path: Path) -> bool:
-    return path.suffix.lower() in (*SUFFIXES, *RASTER_SUFFIXES, ".jp2")
 
 
 def _check_suffix(output: Path) -> None:
