@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import MISSING, Field, fields, is_dataclass
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
@@ -88,14 +88,25 @@ def _flattened(
                 annotation=hints[parameter.name], kind=inspect.Parameter.KEYWORD_ONLY
             )
             continue
-        field_hints = get_type_hints(group, include_extras=True)
-        for field in fields(group):
-            default = field.default
-            if field.default_factory is not MISSING:
-                default = field.default_factory()
-            yield inspect.Parameter(
-                field.name,
-                inspect.Parameter.KEYWORD_ONLY,
-                default=inspect.Parameter.empty if default is MISSING else default,
-                annotation=field_hints[field.name],
-            )
+        yield from _options_of(group)
+
+
+@functools.cache
+def _options_of(group: type) -> tuple[inspect.Parameter, ...]:
+    """One parameter per field of a group; most groups are taken by every verb."""
+    hints = get_type_hints(group, include_extras=True)
+    return tuple(
+        inspect.Parameter(
+            field.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=_default(field),
+            annotation=hints[field.name],
+        )
+        for field in fields(group)
+    )
+
+
+def _default(field: Field[Any]) -> Any:
+    if field.default_factory is not MISSING:
+        return field.default_factory()
+    return inspect.Parameter.empty if field.default is MISSING else field.default

@@ -22,8 +22,11 @@ from resattn.version import __version__
 app = verb_app()
 
 FORMATS = {
-    "read": ["GeoTIFF", "COG", "BigTIFF", "PNG", "JPEG", "WebP", "TIFF"],
-    "write": ["GeoTIFF", "COG", "PNG", "JPEG", "WebP", "TIFF"],
+    "read": ["GeoTIFF", "COG", "BigTIFF", "PNG", "JPEG", "WebP", "TIFF", "JPEG 2000", "RAC"],
+    "write": [
+        *("GeoTIFF", "COG", "PNG", "JPEG", "WebP", "TIFF", "RAC"),
+        *("COCO", "GeoJSON", "GeoPackage", "CSV", "YOLO", "VOC"),
+    ],
 }
 
 
