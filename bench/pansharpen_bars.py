@@ -76,7 +76,9 @@ def verdicts(scene: str, table: Table) -> Iterator[Verdict]:
         rivals = {name: row for name, row in table.items() if name in (*CLASSICAL, *PEERS)}
         for metric in primary(table):
             rival = best(rivals, rivals, metric)
-            yield _judge(Bar(scene, metric, rivals[rival][metric]), table, f"better than {rival}")
+            if rival:
+                bar = Bar(scene, metric, rivals[rival][metric])
+                yield _judge(bar, table, f"better than {rival}")
     for metric in primary(table):
         rival = best(table, CLASSICAL, metric)
         if rival:
