@@ -21,7 +21,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from resattn.errors import OutputError
-from resattn.io.claim import LOCK, claim, release, remove_if_free
+from resattn.io.claim import LOCK, claim, give_back, release, take
 from resattn.io.faultpoints import reach
 from resattn.io.names import beside, shown
 
@@ -175,33 +175,53 @@ class StagedFile:
 
 
 def temporary_name(target: Path, purpose: str = "") -> Path:
-    """Where this process stages `target`; `remove_stale` knows the name by its pattern."""
+    """Where this process stages `target` while it holds the claim on it, for `remove_stale`."""
     return beside(target, f".part-{_host()}-{os.getpid()}{purpose}")
 
 
 def remove_stale(folder: Path) -> list[Path]:
-    """Remove the temporaries that killed runs on this machine left in `folder`; returns them.
+    """Remove what killed runs on this machine left in `folder`; returns it.
 
-    Temporaries of processes that still run, or of other machines, are left alone, and so are locks
-    that are held; what cannot be removed is passed over with a warning, since nothing depends on
-    it.
+    A temporary is left over if nobody holds the lock on its target, whoever has its writer's
+    process id by now; where the file system has no locks, if no process has. What cannot be removed
+    is passed over with a warning, since nothing depends on it.
     """
-    pattern = re.compile(rf"\.part-{re.escape(_host())}-(\d+)[^/]*$")
-    removed = []
+    removed: list[Path] = []
     try:
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                path, match = Path(entry.path), pattern.search(entry.name)
-                if match and not _is_running(int(match[1])):
-                    path.unlink(missing_ok=True)
-                    removed.append(path)
-                elif entry.name.endswith(LOCK) and remove_if_free(path):
-                    removed.append(path)
+        for lock, found in _staged_in(folder).items():
+            removed += _swept(lock, found)
     except FileNotFoundError:
-        return []
+        return removed
     except OSError as error:
         logger.warning("could not tidy up %s: %s", shown(folder), error)
     return removed
+
+
+def _staged_in(folder: Path) -> dict[Path, dict[Path, int]]:
+    """By lock file, the temporaries of this machine with their process ids, and the file itself."""
+    pattern = re.compile(rf"(.*)\.part-(?:{re.escape(_host())}-(\d+).*|lock)", re.DOTALL)
+    found: dict[Path, dict[Path, int]] = {}
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if match := pattern.fullmatch(entry.name):
+                lock = folder / f"{match[1]}{LOCK}"
+                found.setdefault(lock, {})[folder / entry.name] = int(match[2] or 0)
+    return found
+
+
+def _swept(lock: Path, found: dict[Path, int]) -> list[Path]:
+    try:
+        descriptor = take(lock)
+    except BlockingIOError:
+        return []
+    try:
+        if descriptor is None:
+            found = {path: pid for path, pid in found.items() if not (pid and _is_running(pid))}
+        for path in found.keys() - {lock}:
+            path.unlink(missing_ok=True)
+    finally:
+        give_back(lock, descriptor)
+    return list(found)
 
 
 def write_bytes(

@@ -6,13 +6,16 @@ GDAL or into a longer temporary name without care.
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 
 NAME_BYTES = 255
 """Longest file name of the usual Linux and macOS file systems."""
 
+_SUFFIX_BYTES = 64  # what we add at most
 _SPARE_BYTES = 20  # GDAL adds such as ".msk.ovr.tmp" to the name of a file it is making
+_DIGEST_LETTERS = 12
 
 
 def shown(path: str | os.PathLike[str]) -> str:
@@ -38,10 +41,15 @@ def is_utf8(path: str | os.PathLike[str]) -> bool:
 
 
 def beside(path: Path, suffix: str) -> Path:
-    """`path` with an ASCII `suffix` added; the name is cut or replaced where it would not fit.
+    """`path` with a short ASCII `suffix` added, its name cut or replaced where that would not fit.
 
-    A name that is not UTF-8 is spelt in ASCII, since the result may go to GDAL.
+    What stands before the suffix is the same for every suffix. A long name is cut and told from
+    others by a digest; one that is not UTF-8 is spelt in ASCII, since the result may go to GDAL.
     """
-    room = NAME_BYTES - _SPARE_BYTES - len(suffix)
     name = path.name if is_utf8(path.name) else os.fsencode(path.name).hex()
-    return path.with_name(name.encode()[:room].decode(errors="ignore") + suffix)
+    whole = name.encode()
+    room = NAME_BYTES - _SPARE_BYTES - _SUFFIX_BYTES
+    if len(whole) > room:
+        digest = hashlib.sha256(whole).hexdigest()[:_DIGEST_LETTERS]
+        name = whole[: room - _DIGEST_LETTERS].decode(errors="ignore") + digest
+    return path.with_name(name + suffix)

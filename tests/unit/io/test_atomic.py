@@ -6,8 +6,6 @@ import csv
 import json
 import os
 import stat
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -17,6 +15,7 @@ from resattn.io.atomic import (
     StagedFile,
     check_target,
     remove_stale,
+    temporary_name,
     write_bytes,
     write_csv,
     write_json,
@@ -144,18 +143,38 @@ def test_a_link_planted_at_the_temporary_name_is_not_followed(tmp_path: Path) ->
     assert target.read_bytes() == b"new"
 
 
-def test_stale_temporaries_go_and_live_ones_stay(tmp_path: Path) -> None:
-    dead = subprocess.run(  # a process id that certainly ended
-        [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True
-    )
-    mine = StagedFile(tmp_path / "a.tif").temporary
-    mine.write_bytes(b"")
-    stale = tmp_path / mine.name.replace(str(os.getpid()), dead.stdout.decode().strip())
-    stale.write_bytes(b"")
+def test_stale_temporaries_go_and_those_of_other_machines_stay(tmp_path: Path) -> None:
+    stale = [temporary_name(tmp_path / "a.tif"), temporary_name(tmp_path / "a.tif", "-cog")]
+    stale.append(tmp_path / f"{stale[0].name}.aux.xml")  # GDAL's
+    for path in stale:
+        path.touch()
     other_host = tmp_path / "a.tif.part-elsewhere-1"
-    other_host.write_bytes(b"")
-    assert remove_stale(tmp_path) == [stale]
-    assert sorted(tmp_path.iterdir()) == sorted([mine, other_host])
+    other_host.touch()
+    assert sorted(remove_stale(tmp_path)) == sorted(stale)
+    assert list(tmp_path.iterdir()) == [other_host]
+    assert remove_stale(tmp_path / "missing") == []
+
+
+@pytest.mark.parametrize("name", ODD_NAMES.values(), ids=ODD_NAMES.keys())
+def test_f22_what_is_being_written_stays_whatever_its_name(tmp_path: Path, name: bytes) -> None:
+    target = tmp_path / os.fsdecode(name)
+    with StagedFile(target) as staged:
+        staged.temporary.write_bytes(b"whole")
+        temporary_name(target, "-cog").touch()
+        assert remove_stale(tmp_path) == []
+        temporary_name(target, "-cog").unlink()
+    assert target.read_bytes() == b"whole"
+    left = temporary_name(target)
+    left.touch()
+    assert remove_stale(tmp_path) == [left]
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_long_names_that_differ_at_their_end_are_staged_apart(tmp_path: Path) -> None:
+    with StagedFile(tmp_path / ("x" * 240 + "a")) as first:
+        first.temporary.write_bytes(b"a")
+        write_bytes(tmp_path / ("x" * 240 + "b"), b"b")
+    assert [path.read_bytes() for path in sorted(tmp_path.iterdir())] == [b"a", b"b"]
 
 
 def test_json_is_readable_ordered_and_without_nan(tmp_path: Path) -> None:
