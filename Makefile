@@ -57,8 +57,8 @@ docs-check: $(VENV)/.dev ## fail when a generated page is stale
 bench: $(VENV)/.dev ## print the numbers README quotes (needs the shared test data)
 	$(BIN)/python -m bench.pansharpen
 
-faults: $(VENV)/.dev ## every fault class and goal, slow ones too, as a table
-	$(BIN)/python -m pytest -p tests.faults.goals -m '' --timeout 3600
+faults: $(VENV)/.dev ## every fault class and goal, slow ones too, as a table; GOALS=G4,F17 those alone
+	$(BIN)/python -m pytest -p tests.faults.goals --goals '$(GOALS)' -m '' --timeout 3600
 
 fuzz: $(VENV)/.dev ## mutated inputs for long; FUZZ=100000 mutants of each kind
 	RESATTN_FUZZ=$(or $(FUZZ),100000) $(BIN)/python -m pytest -p tests.faults.goals -k test_g5 --timeout 0

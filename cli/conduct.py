@@ -68,7 +68,7 @@ def conduct(
     if files.dry_run:
         typer.echo(dry_run.describe(share, order, work))
         return
-    results = _collected(share, order, work, voice, quality)
+    results = _collected(share, order, work, voice, quality, files.grace)
     # A shard's part says nothing of the whole: `--resume` without `--shard` does, afterwards.
     together = None if whole is None or files.shard else whole(results)
     if together is not None:
@@ -119,6 +119,7 @@ def _order(
         workers=files.workers,
         shard=files.shard,
         scheduler=files.scheduler,
+        time_limit=files.time_limit,
         hashes=bool(quality.report),
     )
 
@@ -128,14 +129,20 @@ def _as_run(order: Order, results: list[Result]) -> report.Run:
 
 
 def _collected(
-    share: Share, order: Order, work: Work, voice: TalkOptions, quality: QualityOptions
+    share: Share,
+    order: Order,
+    work: Work,
+    voice: TalkOptions,
+    quality: QualityOptions,
+    grace: float,
 ) -> list[Result]:
     """The results, said one by one; at a signal, those there are, reported before it acts."""
     progress = Progress(False if voice.quiet else voice.progress)
     results: list[Result] = []
     everything = len(share.plan.items) + len(share.plan.skipped)
     with (
-        stopping.on_request(patient=len(share.plan.items) > 1) as request,
+        # With one item there is nothing to go on with afterwards.
+        stopping.on_request(grace if len(share.plan.items) > 1 else 0) as request,
         batching.opened(share, order, request.asked) as batch,
     ):
         try:

@@ -15,6 +15,7 @@ from resattn.cli.options import (
     MaxPixels,
     QualityOptions,
     TalkOptions,
+    TimeLimit,
     option,
 )
 from resattn.errors import UserError
@@ -105,6 +106,7 @@ class InputOptions:
             help="Processes that share the pairs; 0 takes one per CPU.",
         ),
     ] = 1
+    time_limit: TimeLimit = 0.0
 
 
 @app.command()
@@ -173,7 +175,10 @@ def _measure(
     run = report.Run("metrics", asdict(config), [])
     results = []
     for result in execute(
-        plan, work, progress, Batch(workers=files.workers or available_threads())
+        plan,
+        work,
+        progress,
+        Batch(workers=files.workers or available_threads(), time_limit=files.time_limit),
     ):
         results.append(result)
         conduct.say(result, replace(run, results=[result]), voice)

@@ -44,6 +44,17 @@ MaxPixels = Annotated[
 ]
 
 
+TimeLimit = Annotated[
+    float,
+    option(
+        "--time-limit",
+        metavar="SECONDS",
+        min=0,
+        help="Give an item up after so long, and go on with the next; 0: never.",
+    ),
+]
+
+
 def parse_ram(text: str) -> str:
     """The size itself once it is known to be one; the pipeline turns it into bytes."""
     parse_bytes(text)
@@ -140,6 +151,16 @@ class FileOptions:
             help="Dask workers: tcp://HOST:PORT, local:N or a scheduler file.",
         ),
     ] = ""
+    time_limit: TimeLimit = 0.0
+    grace: Annotated[
+        float,
+        option(
+            "--grace",
+            metavar="SECONDS",
+            min=0,
+            help="What items in hand get to finish after SIGINT or SIGTERM.",
+        ),
+    ] = 1.0
 
     @property
     def replaces(self) -> bool:
@@ -168,6 +189,11 @@ class FileOptions:
                 )
         if self.scheduler and self.workers != 1:
             raise UserError("--scheduler and --workers exclude each other", "give one of them")
+        if self.scheduler and self.time_limit:
+            raise UserError(
+                "--scheduler and --time-limit exclude each other: Dask cannot end one task",
+                "give one of them",
+            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM during a batch: the first asks, the second insists."""
+"""SIGINT and SIGTERM during a batch: the first asks, and soon insists; the second does at once."""
 
 from __future__ import annotations
 
@@ -34,10 +34,13 @@ class Request:
     def fulfil(self) -> None:
         """Ends the program the way the signal would have ended it at once.
 
+        From here on nothing is hurried: what is finished has to be reported.
+
         Raises:
             KeyboardInterrupt: It was SIGINT.
             Terminated: It was SIGTERM.
         """
+        signal.setitimer(signal.ITIMER_REAL, 0)
         if self.signal == signal.SIGINT:
             raise KeyboardInterrupt
         if self.signal:
@@ -45,14 +48,14 @@ class Request:
 
 
 @contextlib.contextmanager
-def on_request(*, patient: bool) -> Iterator[Request]:
-    """Within the block a first signal is noted, so that the item in hand can be finished.
+def on_request(grace: float) -> Iterator[Request]:
+    """Within the block a first signal is noted, so that items nearly done can be finished.
 
     Args:
-        patient: False where there is nothing to go on with afterwards: signals act at once.
+        grace: Seconds until it acts all the same; 0 or less: at once.
     """
     request = Request()
-    if not patient or threading.current_thread() is not threading.main_thread():
+    if grace <= 0 or threading.current_thread() is not threading.main_thread():
         yield request
         return
 
@@ -61,11 +64,17 @@ def on_request(*, patient: bool) -> Iterator[Request]:
             request.signal = signum
             request.fulfil()
         request.signal = signum
-        typer.echo("stopping after the items in hand; once more to stop at once", err=True)
+        signal.setitimer(signal.ITIMER_REAL, grace)
+        typer.echo(f"stopping: items in hand have {grace:g} s; once more to stop at once", err=True)
 
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    def insist(_signum: int, _frame: FrameType | None) -> None:
+        request.fulfil()
+
+    handlers = {signal.SIGINT: note, signal.SIGTERM: note, signal.SIGALRM: insist}
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
         yield request
     finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
         for number, handler in before.items():
             signal.signal(number, handler)

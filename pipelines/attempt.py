@@ -113,6 +113,16 @@ def lost(unit: Unit, deaths: int) -> Outcome:
     return Outcome(unit.place, Made("", failed(unit.item, error)))
 
 
+def overdue(unit: Unit, seconds: float) -> Outcome:
+    """The outcome of a unit that was ended because it took too long."""
+    error = ResourceError(
+        f"it took more than {seconds:g} s and was ended",
+        "raise --time-limit if the file is to be trusted",
+        code="E502",
+    )
+    return Outcome(unit.place, Made("", failed(unit.item, error)))
+
+
 def failed(item: Item, error: ResattnError) -> Result:
     """The result of an item that could not be made."""
     log.debug("%s failed", item.name, exc_info=error)

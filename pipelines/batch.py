@@ -37,6 +37,7 @@ class Order:
         workers: Processes; 0 takes one per CPU.
         shard: ``i/n``, ``auto``, ``auto/n`` or nothing.
         scheduler: A Dask cluster, or nothing.
+        time_limit: Seconds an item may take; 0 for ever.
         hashes: Whether results should carry the hashes of files, journal or not.
     """
 
@@ -48,6 +49,7 @@ class Order:
     workers: int = 1
     shard: str = ""
     scheduler: str = ""
+    time_limit: float = 0.0
     hashes: bool = False
 
 
@@ -104,7 +106,11 @@ def opened(part: Share, order: Order, stop: Callable[[], bool]) -> Iterator[Batc
         OutputError: E405 if another run writes the same journal, E402 if it cannot be written.
     """
     batch = Batch(
-        order.workers or available_threads(), order.scheduler, terms(part, order), stop=stop
+        order.workers or available_threads(),
+        order.scheduler,
+        terms(part, order),
+        time_limit=order.time_limit,
+        stop=stop,
     )
     if not part.journaled:
         yield batch

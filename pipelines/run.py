@@ -36,6 +36,8 @@ class Batch:
         terms: What every unit is told.
         journal: Where each unit is accounted for; None keeps no account.
         memory: What earlier runs made, to be kept where it still holds.
+        time_limit: Seconds a worker may take for a unit; 0 for ever. It makes even one worker a
+            process of its own, since nothing else can end a decoder that hangs.
         stop: Asked before each unit; True ends the run after those in hand.
     """
 
@@ -44,6 +46,7 @@ class Batch:
     terms: Terms = field(default_factory=Terms)
     journal: Journal | None = None
     memory: Memory | None = None
+    time_limit: float = 0.0
     stop: Callable[[], bool] = _never
 
 
@@ -95,11 +98,12 @@ def _outcomes(
         from resattn.pipelines import dask_workers
 
         yield from dask_workers.run(units, _recipe(work), batch.terms, batch.scheduler)
-    elif (size := min(batch.workers, len(plan.items))) > 1:
+    elif (size := min(batch.workers, len(plan.items))) > 1 or (size and batch.time_limit):
         from resattn.pipelines.workers import Crew
 
         threads = max(1, available_threads() // size)
-        yield from Crew(_recipe(work), batch.terms, size, threads).run(units)
+        crew = Crew(_recipe(work), batch.terms, size, threads, batch.time_limit)
+        yield from crew.run(units)
     else:
         for unit in units:
             yield attempt(unit, work, progress, batch.terms)

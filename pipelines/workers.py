@@ -7,10 +7,12 @@ worker that is idle, so that when a worker dies it is known which unit it died o
 from __future__ import annotations
 
 import contextlib
+import math
 import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -20,7 +22,7 @@ from typing import Any, Final
 
 from resattn.errors import ResourceError
 from resattn.io.atomic import remove_stale
-from resattn.pipelines.attempt import Outcome, Terms, Unit, attempt, lost, recorded
+from resattn.pipelines.attempt import Outcome, Terms, Unit, attempt, lost, overdue, recorded
 from resattn.pipelines.portable import Recipe
 from resattn.pipelines.progress import Progress
 
@@ -34,6 +36,8 @@ class _Worker:
     pipe: Connection
     unit: Unit | None = None
     ready: bool = False
+    since: float = 0.0
+    """When it began its unit; what it did before, until it was ready, took no item's time."""
 
 
 class Crew:
@@ -44,13 +48,17 @@ class Crew:
         terms: Of the run.
         size: Number of processes.
         threads: CPU threads of each, unless the recipe says.
+        time_limit: Seconds a unit may take before its worker is ended; 0 for ever.
     """
 
-    def __init__(self, recipe: Recipe, terms: Terms, size: int, threads: int) -> None:
+    def __init__(
+        self, recipe: Recipe, terms: Terms, size: int, threads: int, time_limit: float = 0.0
+    ) -> None:
         self._recipe = recipe.with_threads(threads)
         self._terms = terms
         self._size = size
         self._threads = threads
+        self._time_limit = time_limit or math.inf
         self._workers: list[_Worker] = []
         self._again: deque[Unit] = deque()
         self._deaths: Counter[int] = Counter()
@@ -64,9 +72,10 @@ class Crew:
         """
         try:
             while busy := self._feed(units):
-                for pipe in wait([worker.pipe for worker in busy]):
+                for pipe in wait([worker.pipe for worker in busy], self._patience(busy)):
                     worker = next(one for one in busy if one.pipe is pipe)
                     yield from self._hear(worker)
+                yield from self._end_overdue()
         finally:
             self._dismiss()
 
@@ -80,7 +89,7 @@ class Crew:
             if unit is None:
                 break
             worker = worker or self._hire()
-            worker.unit = unit
+            worker.unit, worker.since = unit, time.monotonic()
             with contextlib.suppress(OSError):  # it died while idle: `_hear` will find out
                 worker.pipe.send(unit)
         return [one for one in self._workers if one.unit is not None]
@@ -109,13 +118,30 @@ class Crew:
             worker.unit = None
             yield message
         else:
-            worker.ready = True
+            worker.ready, worker.since = True, time.monotonic()
+
+    def _patience(self, busy: list[_Worker]) -> float | None:
+        """Seconds until the next worker is overdue; None if none can be."""
+        started = [worker.since for worker in busy if worker.ready]
+        if self._time_limit == math.inf or not started:
+            return None
+        return max(0.0, min(started) + self._time_limit - time.monotonic())
+
+    def _end_overdue(self) -> Iterator[Outcome]:
+        """Ends the workers that took too long, unless their outcome has just come."""
+        latest = time.monotonic() - self._time_limit
+        for worker in list(self._workers):
+            unit = worker.unit
+            if unit is None or not worker.ready or worker.since > latest or worker.pipe.poll():
+                continue
+            worker.process.kill()
+            self._remove(worker)
+            remove_stale(unit.item.output.parent)
+            yield overdue(unit, self._time_limit)
 
     def _bury(self, worker: _Worker) -> Iterator[Outcome]:
         """Takes a dead worker's unit back, for another worker or, the second time, for none."""
-        worker.process.join()
-        worker.pipe.close()
-        self._workers.remove(worker)
+        self._remove(worker)
         if not worker.ready:
             raise ResourceError(
                 f"a worker ended with code {worker.process.exitcode} before its first item",
@@ -131,6 +157,11 @@ class Crew:
             self._again.append(unit)
         else:
             yield lost(unit, MOST_DEATHS)
+
+    def _remove(self, worker: _Worker) -> None:
+        worker.process.join()
+        worker.pipe.close()
+        self._workers.remove(worker)
 
     def _dismiss(self) -> None:
         """Ends the workers: at once those whose unit nobody waits for any more."""

@@ -11,8 +11,10 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from resattn.io.image import write_image
 from tests.faults import commands
 from tests.faults.commands import COMMANDS, Command
 from tests.shell import Finished, Shell
@@ -141,7 +143,7 @@ def test_a_signal_finishes_the_item_in_hand_and_resume_makes_the_rest(
 
     pictures = super_resolve.open_picture
     monkeypatch.setattr(super_resolve, "open_picture", opened)
-    line = command.line(source, tmp_path / "out", "--report", tmp_path / "out.json")
+    line = command.line(source, tmp_path / "out", "--report", tmp_path / "out.json", "--grace", 300)
     monkeypatch.setattr(sys, "argv", ["resattn", *line])
     stopped = resattn(*line)
     assert stopped.code == 130
@@ -162,11 +164,45 @@ def test_a_signal_finishes_the_item_in_hand_and_resume_makes_the_rest(
 
 
 @pytest.mark.parametrize("command", [TWO["super-resolve a photograph"]], ids=["photographs"])
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_f21_an_item_that_outlasts_the_grace_is_given_up(
+    resattn: Shell, source: Path, tmp_path: Path, command: Command, workers: int
+) -> None:
+    """The photograph `b` takes minutes; its neighbour is whole or absent."""
+    write_image(source / "b.png", np.zeros((3, 3000, 3000), np.uint8), overwrite=True)
+    out = tmp_path / "out"
+    line = command.line(source, out, "--workers", workers, "--grace", 0.2)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "resattn", *line], stderr=subprocess.PIPE, text=True
+    )
+    while not list(out.glob("b.*part*")) and process.poll() is None:
+        time.sleep(0.02)
+    process.terminate()
+    told = process.communicate(timeout=60)[1]
+    assert process.returncode == 143, told
+    assert "items in hand have 0.2 s" in told
+    assert "continue with: resattn" in told
+    assert hashes(out).keys() <= command.outputs("a", "d", "e")
+
+
+@pytest.mark.parametrize("command", [TWO["super-resolve a photograph"]], ids=["photographs"])
+def test_f24_the_time_limit_is_an_option(
+    resattn: Shell, source: Path, tmp_path: Path, command: Command
+) -> None:
+    write_image(source / "b.png", np.zeros((3, 3000, 3000), np.uint8), overwrite=True)
+    done = resattn(*command.line(source / "b.png", tmp_path / "out", "--time-limit", 0.05))
+    assert done.code == 1
+    assert "error[E502] b: it took more than 0.05 s" in done.err
+    assert hashes(tmp_path / "out") == {}
+
+
+@pytest.mark.parametrize("command", [TWO["super-resolve a photograph"]], ids=["photographs"])
 def test_options_that_exclude_each_other(resattn: Shell, source: Path, tmp_path, command) -> None:
     for pair in (
         ("--resume", "--skip-existing"),
         ("--overwrite", "--skip-existing"),
         ("--workers", "2", "--scheduler", "local:2"),
+        ("--time-limit", "2", "--scheduler", "local:2"),
     ):
         done = resattn(*command.line(source, tmp_path / "out", *pair))
         assert done.code == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from dataclasses import replace
 
 import pytest
@@ -58,6 +59,22 @@ def test_a_unit_that_kills_two_workers_is_set_aside(tmp_path):
     assert [r.status for r in results] == ["ok", "failed", "ok"]
     assert results[1].error.startswith("error[E503] b: its worker died 2 times")
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"a.out", "c.out"}
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_f24_a_unit_that_takes_too_long_is_ended_and_the_others_are_made(tmp_path, workers):
+    plan = make_plan(tmp_path, {"a": "one", "b": "hang", "c": "two", "d": "hang"})
+    started = time.monotonic()
+    results = run(plan, workers=workers, time_limit=3)
+    assert time.monotonic() - started < 50, "it was waited for"
+    assert [r.status for r in results] == ["ok", "failed", "ok", "failed"]
+    assert results[1].error.startswith("error[E502] b: it took more than 3 s")
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"a.out", "c.out"}
+
+
+def test_f24_a_limit_that_nobody_reaches_changes_nothing(tmp_path):
+    plan = make_plan(tmp_path, TEXTS)
+    assert run(plan, time_limit=300) == run(plan)
 
 
 def test_a_killed_worker_of_a_cluster_is_survived(tmp_path):
