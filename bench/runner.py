@@ -10,6 +10,7 @@ one, so the load is printed beside it.
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import resource
 import subprocess
@@ -17,7 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +42,7 @@ MOST_GROWTH_MB = 200.0
 LEAST_GAIN = 1.7
 
 FILES, SIDE = 100, 64
+PAIR_S, PAIR_SIDE = 60.0, 256
 CROWD = 100_000
 QUIET = Progress(enabled=False)
 
@@ -54,11 +56,7 @@ def run(plan: Plan, work: Work, order: Order) -> list[Result]:
 
 def overhead(folder: Path) -> bool:
     """CPU time outside of the work, over that inside, for 100 photographs enlarged ×4."""
-    rng = np.random.default_rng(0)
-    (folder / "in").mkdir()
-    for number in range(FILES):
-        pixels = rng.integers(0, 256, (3, SIDE, SIDE), np.uint8)
-        (folder / "in" / f"{number:03}.png").write_bytes(encode_image(pixels, format="png"))
+    photographs(folder / "in", FILES, SIDE)
     config = super_resolve.SuperResolveConfig()
     work, inside = super_resolve.work(config), 0.0
 
@@ -136,51 +134,47 @@ def peak_mb() -> float:
 
 
 def pair(folder: Path) -> bool:
-    """Wall time of one single-thread process over that of two, for 40 units of arithmetic."""
-    (folder / "in").mkdir()
-    items = []
-    for number in range(40):
-        (source := folder / "in" / f"{number}").touch()
-        items.append(Item(source.name, (source,), folder / "out" / source.name))
-    config = Sum(rounds=30)
+    """Wall time of one single-thread process over that of two, start-up and all: a minute's work.
 
-    def wall(workers: int) -> float:
-        order = Order("sum", asdict(config), folder / "out", workers=workers, overwrite=True)
-        work = summing(config)
-        run(Plan(tuple(items[:workers])), work, order)  # so that start-up is paid alike
-        begun = time.perf_counter()
-        run(Plan(tuple(items)), work, order)
-        return time.perf_counter() - begun
+    Start-up is the time for two photographs of a few pixels; torch is imported by every process.
+    """
+    photographs(folder / "few", 2, 8)
+    photographs(folder / "pilot", 8, PAIR_SIDE)
+    started = [enlarging(folder / "few", workers) for workers in (1, 2)]
+    each = (enlarging(folder / "pilot", 1) - started[0]) / 8
+    count = math.ceil(PAIR_S / each)
+    photographs(folder / "in", count, PAIR_SIDE)
+    one, two = (enlarging(folder / "in", workers) for workers in (1, 2))
+    note = (
+        f"{count} files of {PAIR_SIDE}² in {one:.0f} and {two:.0f} s, start-up {started[0]:.1f} "
+        f"and {started[1]:.1f} s; load {os.getloadavg()[0]:.1f} on {os.cpu_count()} CPUs"
+    )
+    return say("gain of a second process", one / two, LEAST_GAIN, ".2f", note, least=True)
 
-    gain = wall(1) / wall(2)
-    load = f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} CPUs"
-    return say("gain of a second process", gain, LEAST_GAIN, ".2f", load, least=True)
+
+def enlarging(source: Path, workers: int) -> float:
+    """Wall seconds of `resattn super-resolve`, one thread in each of its processes."""
+    out = source.with_name(f"{source.name}-by-{workers}")
+    command = [sys.executable, "-m", "resattn", "super-resolve", str(source), "-o", str(out)]
+    options = ["--workers", str(workers), "--threads", "1", "--quiet"]
+    begun = time.perf_counter()
+    subprocess.run([*command, *options], check=True, stdout=subprocess.DEVNULL)
+    return time.perf_counter() - begun
+
+
+def photographs(folder: Path, count: int, side: int) -> None:
+    """A folder of square PNGs full of noise."""
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for number in range(count):
+        pixels = rng.integers(0, 256, (3, side, side), np.uint8)
+        (folder / f"{number:04}.png").write_bytes(encode_image(pixels, format="png"))
 
 
 @portable
 def nothing(_config: None) -> Work:
     """Work that does none."""
     return lambda item, _: Result(item.name, "ok", (item.output,))
-
-
-@dataclass(frozen=True)
-class Sum:
-    """How much arithmetic a unit is."""
-
-    rounds: int
-    threads: int = 1
-
-
-@portable
-def summing(config: Sum) -> Work:
-    """Work of one thread that neither waits nor writes."""
-
-    def one(item: Item, _: Progress) -> Result:
-        values = np.arange(1_000_000, dtype=np.float64)
-        total = sum(float(np.sqrt(values + k).sum()) for k in range(config.rounds))
-        return Result(item.name, "ok", (), {"total": total})
-
-    return one
 
 
 def say(name: str, value: float, bar: float, form: str, note: str, *, least: bool = False) -> bool:
