@@ -2,56 +2,36 @@ r"""The numbers that README and docs quote for detect.
 
     python -m bench.detect sets --weights FILE --set bccd/test.json
     python -m bench.detect sets --weights FILE --set sen2ships --folds 5 --fold 0
-    python -m bench.detect seams --weights FILE --set airbus_aircraft/val.json --size 0
+    python -m bench.detect calibrate --weights FILE --data FILE --folds 10 --fold 0 \
+        --shelf resattn/weights
+    python -m bench.detect seams --weights FILE --set bccd/test.json
     python -m bench.detect speed [--weights FILE]
     python -m bench.detect memory [--weights FILE] [--sides 10000 40000]
     python -m bench.detect scorer
     python -m bench.detect places
 
-Sets are named below `detect` of the shared data at $RESATTN_SHARED. `sets` is for reporting only.
-Without weights `speed` and `memory` take a fresh network of the default shape, which costs the
-same. CPU seconds are those of the process, with its reading of files.
+Sets are named below `detect` of the shared data at $RESATTN_SHARED. `sets` and `seams` are for
+reporting only; `calibrate` reads the held-out fold of training data. Without weights `speed` and
+`memory` take a fresh network of the default shape, which costs the same. CPU seconds are those of
+the process, with its reading of files.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
-import io
-import json
-import os
-import resource
-import subprocess
-import sys
-import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-import rasterio
 import torch
-from rasterio.transform import from_origin
-from rasterio.windows import Window as RasterWindow
 
-from resattn.detection import geojson
-from resattn.detection.annotations import Mark, Marked
-from resattn.detection.finder import Finder
-from resattn.detection.finding import Finding
-from resattn.detection.found import Found, overlaps
-from resattn.detection.layouts import read_pictures
-from resattn.detection.picture import open_picture
-from resattn.detection.score import NUMBERS, Evaluation, curves, evaluate, numbers, relabelled
-from resattn.device import autocast
-from resattn.models.detector import Detector, DetectorConfig
-from resattn.pipelines.detect_config import DetectConfig
-from resattn.pipelines.detect_picture import Searcher, make_searcher
-from resattn.training.dataset import held_out
+from bench.detect_costs import memory, one_raster, scorer, speed
+from bench.detect_seams import seams
+from bench.detect_sets import calibrate, places, sets
 
 
 def main() -> None:
     verbs = {
-        "sets": sets, "seams": seams, "speed": speed, "memory": memory, "scorer": scorer,
-        "places": places, "one-raster": one_raster,
+        "sets": sets, "calibrate": calibrate, "seams": seams, "speed": speed, "memory": memory,
+        "scorer": scorer, "places": places, "one-raster": one_raster,
     }  # fmt: skip
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -59,8 +39,10 @@ def main() -> None:
     parser.add_argument("what", choices=verbs)
     parser.add_argument("--weights", default="")
     parser.add_argument("--set", default="bccd/test.json")
-    parser.add_argument("--folds", type=int, default=0, help="score one fold only; 0: all")
+    parser.add_argument("--data", type=Path, help="training set that --keep-data made")
+    parser.add_argument("--folds", type=int, default=0, help="one fold only; 0: all")
     parser.add_argument("--fold", type=int, default=0)
+    parser.add_argument("--shelf", type=Path, help="where calibrated weights are put")
     parser.add_argument("--size", type=int, default=-1)
     parser.add_argument("--zoom", type=int, default=0)
     parser.add_argument("--tile", type=int, default=0)
@@ -72,245 +54,6 @@ def main() -> None:
     if options.threads:
         torch.set_num_threads(options.threads)
     verbs[options.what](options)
-
-
-def sets(options: argparse.Namespace) -> None:
-    """The twelve numbers and the classes of an annotated set."""
-    made, windows, seconds = scored(options, options.tile)
-    print(" ".join(f"{name} {made.numbers[name]:.4f}" for name in NUMBERS))
-    for one in made.classes:
-        print(f"{one.name}: {one.objects} objects, AP {one.ap:.4f}, AP50 {one.ap50:.4f}")
-    worst = ", ".join(f"{p.name} {p.f1:.2f}" for p in made.pictures[:5])
-    print(f"{windows} windows, {seconds / windows:.3f} CPU s each; worst: {worst}")
-
-
-def seams(options: argparse.Namespace) -> None:
-    """AP of the whole picture in one window against windows of 512, and doubles across seams."""
-    whole, _, _ = scored(options, 4096)
-    for tile in (512, 768):
-        made, windows, _ = scored(options, tile)
-        gain = made.numbers["ap"] - whole.numbers["ap"]
-        print(
-            f"one pass AP {whole.numbers['ap']:.4f}; tile {tile} AP {made.numbers['ap']:.4f} "
-            f"({gain:+.4f}, bar ±.003), {windows} windows"
-        )
-
-
-def speed(options: argparse.Namespace) -> None:
-    """Windows of 512 per second, and what one costs."""
-    finder = searcher(options).finder
-    images = torch.rand(1, 3, 512, 512)
-    with torch.inference_mode(), autocast(torch.device("cpu"), options.precision):
-        finder.model.detect(images, score=0.5)
-        rounds, before = 10, cpu_seconds()
-        for _ in range(rounds):
-            finder.model.detect(images, score=0.5)
-    cost = (cpu_seconds() - before) / rounds
-    threads = torch.get_num_threads()
-    print(
-        f"{cost:.3f} CPU s a window of 512², {1 / cost:.2f} windows per CPU second, "
-        f"{threads} threads; bar: 3 per second on two threads"
-    )
-
-
-def memory(options: argparse.Namespace) -> None:
-    """Peak memory of a whole process on rasters of several sizes in which 9 blocks hold data."""
-    peaks = []
-    with tempfile.TemporaryDirectory() as folder:
-        for side in options.sides:
-            path = sparse_raster(Path(folder) / f"{side}.tif", side)
-            arguments = ["one-raster", "--raster", str(path), "--weights", options.weights]
-            told = subprocess.run(
-                [sys.executable, "-m", "bench.detect", *arguments, "--threads", "1"],
-                check=True,
-                capture_output=True,
-                text=True,
-            )
-            facts = json.loads(told.stdout)
-            peaks.append(facts["peak_mb"])
-            print(f"{side}²: {facts}", flush=True)
-    growth = 100 * (max(peaks) / min(peaks) - 1)
-    print(f"largest over smallest {growth:+.1f} % (bar 5), peak {max(peaks):.0f} MB (bar 1000)")
-
-
-def one_raster(options: argparse.Namespace) -> None:
-    finder = searcher(options).finder
-    with open_picture(options.raster) as picture:
-        windows = len(finder.sight.mosaic(picture))
-        found = finder.find(picture)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    facts = {"windows": windows, "found": len(found), "peak_mb": round(peak)}
-    print(json.dumps(facts | {"cpu_s": round(cpu_seconds(), 1)}))
-
-
-def scorer(_: argparse.Namespace) -> None:
-    """The scorer against pycocotools: CPU time of both and the largest difference."""
-    truths, findings, classes = random_set(400)
-    taken, reference = [], []
-    for _ in range(5):
-        before = cpu_seconds()
-        ours = numbers(*curves(truths, findings, len(classes)))
-        taken.append(cpu_seconds() - before)
-        before = cpu_seconds()
-        theirs = by_pycocotools(coco_rows(truths), coco_rows(truths, findings), len(truths), 10)
-        reference.append(cpu_seconds() - before)
-    fast, slow = min(taken), min(reference)
-    gap = max(abs(ours[n] - v) for n, v in zip(NUMBERS, theirs, strict=True))
-    print(
-        f"{sum(len(t.marks) for t in truths)} objects, {sum(map(len, findings))} boxes: {fast:.3f} "
-        f"CPU s, pycocotools {slow:.3f} ({slow / fast:.1f} times, bar 8), least of five runs; "
-        f"largest difference {gap:.1e}"
-    )
-
-
-def places(_: argparse.Namespace) -> None:
-    """How far ships come back from GeoJSON, on every raster of sen2ships."""
-    annotations, files = read_pictures(data() / "sen2ships")
-    for marked in annotations.pictures:
-        with open_picture(files[marked.name]) as picture:
-            ground = picture.ground
-        if ground is None:
-            raise SystemExit(f"{marked.name} lost its georeference")
-        boxes = marked.boxes()
-        found = Found(boxes, np.ones(len(boxes)), marked.labels())
-        size = marked.height, marked.width
-        finding = Finding.of(marked.name, size, annotations.classes, found, ground)
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "x.geojson"
-            path.write_text(geojson.to_geojson(finding, ground))
-            back, _ = geojson.read_geojson(path, marked.name, size, ground)
-        error = np.abs(back.boxes() - boxes).max()
-        print(f"{marked.name}: {len(boxes)} ships, {error:.1e} px (bar 1e-2)")
-
-
-def scored(options: argparse.Namespace, tile: int) -> tuple[Evaluation, int, float]:
-    """The evaluation of a set, the windows looked at, and CPU seconds."""
-    found_by = searcher(options, tile)
-    annotations, files = read_pictures(data() / options.set)
-    pictures = list(annotations.pictures)
-    if options.folds:
-        inside = held_out([p.name for p in pictures], options.folds, options.fold).tolist()
-        pictures = [p for p, held in zip(pictures, inside, strict=True) if held]
-        print("held out:", ", ".join(p.name for p in pictures))
-    findings, windows, before = [], 0, cpu_seconds()
-    for marked in pictures:
-        with open_picture(files[marked.name]) as picture:
-            windows += len(found_by.finder.sight.mosaic(picture))
-            found = found_by.finder.find(picture)
-        same, _ = relabelled(found, found_by.classes, annotations.classes)
-        findings.append(same)
-    seconds = cpu_seconds() - before
-    print(f"tile {tile or 512}: {doubles(findings)} doubles (IoU above .6, one class)")
-    made = evaluate(pictures, findings, annotations.classes, score=DetectConfig().score)
-    return made, windows, seconds
-
-
-def doubles(findings: Sequence[Found]) -> int:
-    """Pairs of boxes of one class that overlap more than suppression inside a window allows."""
-    total = 0
-    for found in findings:
-        same = found.labels[:, None] == found.labels[None]
-        total += int(np.triu((overlaps(found.boxes, found.boxes) > 0.6) & same, 1).sum())
-    return total
-
-
-def searcher(options: argparse.Namespace, tile: int = 0) -> Searcher:
-    config = DetectConfig(
-        weights=options.weights, tile=tile, size=options.size, zoom=options.zoom,
-        precision=options.precision, device="cpu",
-    )  # fmt: skip
-    if options.weights:
-        return make_searcher(config)
-    torch.manual_seed(0)
-    model = Detector(DetectorConfig(classes=1))
-    finder = Finder(model, config.sight(model.config), torch.device("cpu"), options.precision)
-    return Searcher(config, finder, ("object",), "fresh", "")
-
-
-def sparse_raster(path: Path, side: int) -> Path:
-    """A GeoTIFF of that side in which nine blocks spread evenly hold noise and the rest nothing."""
-    profile = {
-        "driver": "GTiff", "width": side, "height": side, "count": 3, "dtype": "uint8",
-        "nodata": 0, "tiled": True, "blockxsize": 512, "blockysize": 512, "sparse_ok": True,
-        "compress": "zstd", "BIGTIFF": "IF_SAFER", "crs": "EPSG:32631",
-        "transform": from_origin(500_000, 5_000_000, 0.5, 0.5),
-    }  # fmt: skip
-    rng = np.random.default_rng(0)
-    with rasterio.open(path, "w", **profile) as file:
-        for row in np.linspace(0, side - 512, 3).astype(int) // 512 * 512:
-            for col in np.linspace(0, side - 512, 3).astype(int) // 512 * 512:
-                block = rng.integers(1, 256, (3, 512, 512), dtype=np.uint8)
-                file.write(block, window=RasterWindow(int(col), int(row), 512, 512))
-    return path
-
-
-def random_set(count: int) -> tuple[list[Marked], list[Found], tuple[str, ...]]:
-    """About 12 objects and 35 boxes a picture in ten classes."""
-    rng = np.random.default_rng(0)
-    truths, findings = [], []
-    for i in range(count):
-        corner = rng.uniform(0, 900, (rng.integers(4, 21), 2))
-        boxes = np.concatenate([corner, corner + rng.lognormal(3.5, 0.8, corner.shape)], axis=1)
-        labels = rng.integers(0, 10, len(boxes))
-        marks = [
-            Mark(tuple(box), label, rng.random() < 0.02)
-            for box, label in zip(boxes.tolist(), labels.tolist(), strict=True)
-        ]
-        truths.append(Marked(f"{i}.png", 1024, 1024, tuple(marks)))
-        seen = np.repeat(boxes, 3, axis=0) + rng.normal(0, 4, (3 * len(boxes), 4))
-        seen[:, 2:] = np.maximum(seen[:, 2:], seen[:, :2] + 1)
-        findings.append(Found(seen, rng.random(len(seen)), np.repeat(labels, 3)))
-    return truths, findings, tuple(f"class {k}" for k in range(10))
-
-
-def coco_rows(
-    truths: Sequence[Marked], findings: Sequence[Found] | None = None
-) -> list[dict[str, object]]:
-    rows: list[dict[str, object]] = []
-    for image, truth in enumerate(truths, start=1):
-        found = findings[image - 1] if findings else None
-        boxes = truth.boxes() if found is None else found.boxes
-        labels = truth.labels() if found is None else found.labels
-        for k, (box, label) in enumerate(zip(boxes.tolist(), labels.tolist(), strict=True)):
-            size = [box[0], box[1], box[2] - box[0], box[3] - box[1]]
-            row = {"id": len(rows) + 1, "image_id": image, "category_id": label + 1, "bbox": size}
-            crowd = found is None and truth.marks[k].crowd
-            row |= {"area": size[2] * size[3], "iscrowd": int(crowd)}
-            rows.append(row if found is None else row | {"score": float(found.scores[k])})
-    return rows
-
-
-def by_pycocotools(
-    true: list[dict[str, object]], found: list[dict[str, object]], images: int, classes: int
-) -> list[float]:
-    from pycocotools.coco import COCO
-    from pycocotools.cocoeval import COCOeval
-
-    def made(rows: list[dict[str, object]]) -> COCO:
-        document = COCO()
-        document.dataset = {
-            "images": [{"id": i} for i in range(1, images + 1)],
-            "categories": [{"id": k} for k in range(1, classes + 1)],
-            "annotations": rows,
-        }
-        document.createIndex()
-        return document
-
-    with contextlib.redirect_stdout(io.StringIO()):
-        evaluation = COCOeval(made(true), made(found), "bbox")
-        evaluation.evaluate()
-        evaluation.accumulate()
-        evaluation.summarize()
-    return list(evaluation.stats)
-
-
-def cpu_seconds() -> float:
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    return usage.ru_utime + usage.ru_stime
-
-
-def data() -> Path:
-    return Path(os.environ["RESATTN_SHARED"]) / "data" / "detect"
 
 
 if __name__ == "__main__":

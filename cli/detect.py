@@ -44,9 +44,10 @@ class DetectOptions:
         option(
             "--score",
             metavar="P",
+            show_default="from the weights",
             help="Least score of an object; the COCO file goes down to 0.05 all the same.",
         ),
-    ] = 0.3
+    ] = 0.0
     iou: Annotated[
         float, option("--iou", metavar="X", help="Overlap that two objects of a class may have.")
     ] = 0.6
@@ -132,7 +133,7 @@ def detect(
     def whole(results: Sequence[Result]) -> Result | None:
         from resattn.pipelines import detect as pipeline
 
-        return pipeline.Evaluator(own.score, files.out)(results)
+        return pipeline.Evaluator(files.out)(results)
 
     # Annotations of many pictures may be one file: the pipeline has paired them.
     conduct(ctx, files, replace(quality, reference=None), voice, job, whole)

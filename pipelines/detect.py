@@ -121,7 +121,7 @@ def _one(item: Item, progress: Progress, *, searcher: Searcher, truths: Truths) 
         check_target(path, inputs=item.inputs, overwrite=config.overwrite)
     done = search(item.inputs[0], item.output, searcher, progress)
     finding, warnings = done.finding, []
-    likely = finding.found.above(config.score)
+    likely = finding.found.above(searcher.score)
     metrics: dict[str, float] = {"objects": float(len(likely))}
     if item.reference is not None:
         size = finding.height, finding.width

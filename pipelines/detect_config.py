@@ -17,7 +17,8 @@ class DetectConfig(ComputeConfig):
 
     Attributes:
         weights: A listed name, with or without ``detect.``, or a file; empty takes the only one.
-        score: Least score of an object; the COCO file holds those down to 0.05 all the same.
+        score: Least score of an object; the COCO file holds those down to 0.05 all the same. 0
+            takes what the weights were given in training.
         iou: Overlap that two objects of a class may have.
         limit: Most objects of one window.
         bands: Band numbers for red, green and blue by comma, or one; empty takes the natural ones.
@@ -35,7 +36,7 @@ class DetectConfig(ComputeConfig):
     """
 
     weights: str = ""
-    score: float = 0.3
+    score: float = 0.0
     iou: float = 0.6
     limit: int = 300
     bands: str = ""
@@ -52,10 +53,10 @@ class DetectConfig(ComputeConfig):
         Raises:
             UserError: E208 if a value is out of range or unknown.
         """
-        if not 0 < self.score <= 1 or not 0 < self.iou <= 1 or self.limit < 1:
+        if not 0 <= self.score <= 1 or not 0 < self.iou <= 1 or self.limit < 1:
             raise UserError(
                 f"--score {self.score:g}, --iou {self.iou:g}, --limit {self.limit}",
-                "give a score and an IoU above 0 and up to 1, a limit from 1",
+                "give a score from 0 to 1, an IoU above 0 and up to 1, a limit from 1",
                 code="E208",
             )
         unknown = [form for form in self.forms() if form not in FORMS]
@@ -109,7 +110,7 @@ class DetectConfig(ComputeConfig):
             overlap=self.overlap or tile // 4,
             side=trained.side if self.size < 0 else self.size,
             zoom=self.zoom or trained.zoom,
-            score=min(self.score, FLOOR),
+            score=min(self.score or FLOOR, FLOOR),
             iou=self.iou,
             limit=self.limit,
         )

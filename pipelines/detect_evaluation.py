@@ -30,12 +30,10 @@ class Evaluator:
     """Makes one result of those of all pictures.
 
     Args:
-        score: Least score of the boxes that enter confusion and counts.
         out: The value of ``--out``.
     """
 
-    def __init__(self, score: float, out: Path) -> None:
-        self._score = score
+    def __init__(self, out: Path) -> None:
         self._out = out
 
     def __call__(self, results: Sequence[Result]) -> Result | None:
@@ -62,10 +60,11 @@ class Evaluator:
             truths.append(reader.of(result.reference or path, place))
             findings.append((classes, found))
         common = in_common(truths)
+        score = float(results[0].facts["score"])  # of all: one run has one score
         same = [relabelled(found, classes, common.classes)[0] for classes, found in findings]
-        made = evaluate(common.pictures, same, common.classes, score=self._score)
+        made = evaluate(common.pictures, same, common.classes, score=score)
         path = self._path()
-        write_json(path, _document(made, common.classes), overwrite=True)
+        write_json(path, _document(made, common.classes, score), overwrite=True)
         crowded = max(len(picture.marks) for picture in common.pictures)
         warnings = []
         if missing:
@@ -123,9 +122,10 @@ def _worst(made: Evaluation) -> str:
     return ", ".join(f"{p.name} {p.f1:.2f}" for p in made.pictures[:_WORST] if p.f1 < 1) or "none"
 
 
-def _document(made: Evaluation, classes: Sequence[str]) -> dict[str, Any]:
+def _document(made: Evaluation, classes: Sequence[str], score: float) -> dict[str, Any]:
     return {
         "schema": 1,
+        "score": score,
         "numbers": {name: _plain(value) for name, value in made.numbers.items()},
         "classes": [_class(one) for one in made.classes],
         "recalls": [round(i / 100, 2) for i in range(101)],

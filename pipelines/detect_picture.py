@@ -31,11 +31,12 @@ _BY_SUFFIX: Final = {form.suffix: name for name, form in FORMS.items()}
 
 @dataclass(frozen=True, slots=True)
 class Searcher:
-    """What every picture of a run is searched with."""
+    """What every picture of a run is searched with; objects count from `score` on."""
 
     config: DetectConfig
     finder: Finder
     classes: tuple[str, ...]
+    score: float
     weights: str
     weights_sha256: str
 
@@ -64,7 +65,8 @@ def make_searcher(config: DetectConfig) -> Searcher:
     classes = trained.names or tuple(f"class {i}" for i in range(1, trained.classes + 1))
     device = devices.pick(config.device)
     finder = Finder(loaded.model, config.sight(trained), device, config.precision)
-    return Searcher(config, finder, classes, loaded.name, loaded.sha256)
+    score = config.score or trained.score
+    return Searcher(config, finder, classes, score, loaded.name, loaded.sha256)
 
 
 def search(path: Path, output: Path, searcher: Searcher, progress: Progress) -> Search:
@@ -85,9 +87,10 @@ def search(path: Path, output: Path, searcher: Searcher, progress: Progress) -> 
             found = searcher.finder.find(picture, bar.update)
         seconds = time.perf_counter() - started
         finding = Finding.of(path.name, picture.size, searcher.classes, found, picture.ground)
-        outputs = _write(picture, finding, output, config)
+        outputs = _write(picture, finding, output, searcher)
     facts = {
-        "found": summary(finding.above(config.score)),
+        "found": summary(finding.above(searcher.score)),
+        "score": searcher.score,
         "windows": windows,
         "windows_per_second": round(windows / max(seconds, 1e-9), 3),
         "bands": list(picture.bands),
@@ -123,9 +126,9 @@ def overlay_path(output: Path) -> Path:
 
 
 def _write(
-    picture: Picture, finding: Finding, output: Path, config: DetectConfig
+    picture: Picture, finding: Finding, output: Path, searcher: Searcher
 ) -> tuple[Path, ...]:
-    likely = finding.above(config.score)
+    config, likely = searcher.config, finding.above(searcher.score)
     files = companions(output, config)
     for form, path in files.items():
         FORMS[form].write(path, finding if form == "coco" else likely, config.overwrite)

@@ -166,6 +166,6 @@ def _origin(job: TrainJob, task: Task, outcome: Outcome) -> Origin:
         **vars(job.provenance),
         task=task.name,
         architecture=task.architecture,
-        config=task.config.to_dict(),
+        config=task.decided(outcome.metrics).to_dict(),
         metrics=metrics,
     )

@@ -50,6 +50,8 @@ class DetectorConfig(Config):
         neck_norm: After each convolution of the pyramid.
         extra: What the coarser levels of the pyramid are made of.
         offset: Where in its cell an anchor is centred.
+        score: Score from which an object counts: training sets it to where F1 is highest on the
+            pictures it held out.
         bvr: The bridge; None for the bare host.
     """
 
@@ -65,10 +67,13 @@ class DetectorConfig(Config):
     neck_norm: Norm = "none"
     extra: Extra = "output"
     offset: float = 0.5
+    score: float = 0.3
     bvr: BvrConfig | None = field(default_factory=BvrConfig)
 
     def __post_init__(self) -> None:
         positive(classes=self.classes, zoom=self.zoom, width=self.width, depth=self.depth)
+        if not 0 < self.score <= 1:
+            raise ValueError(f"score must lie above 0 and up to 1, not {self.score}")
         if self.names and len(self.names) != self.classes:
             raise ValueError(f"{len(self.names)} names for {self.classes} classes: {self.names}")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import cast
@@ -18,7 +19,7 @@ from resattn.models.lite_encoder import LiteEncoder
 from resattn.training.box_set import BoxSet
 from resattn.training.detect_assign import Truths
 from resattn.training.detect_losses import detector_loss
-from resattn.training.detect_score import average_precision
+from resattn.training.detect_score import Precision, average_precision
 from resattn.training.detect_views import Marked, Views, recoloured, stacked, view
 from resattn.training.task import Task
 from resattn.training.wound import published_encoder
@@ -158,17 +159,24 @@ class DetectTask(Task):
         raw = detector(images.contiguous(memory_format=torch.channels_last))
         return detector_loss(detector, raw, Truths(boxes, labels))
 
+    def decided(self, metrics: Mapping[str, float]) -> DetectorConfig:
+        """The settings with the score from which objects of the fold are best counted."""
+        score = metrics["score"]  # NaN where the fold holds no object
+        return self.config if math.isnan(score) else dataclasses.replace(self.config, score=score)
+
     def validate(self, model: nn.Module) -> dict[str, float]:
-        """Average precision over IoU 0.5 to 0.95, and at 0.5, on whole pictures of the fold."""
-        device = next(model.parameters()).device
-        detector = cast(Detector, model)
-        found = []
-        for picture in pictures(self.fold):
-            image = picture.image[None].to(device).float() / 255
-            detections = detector.detect(image)[0]
-            found.append(detections.to(torch.device("cpu")))
-        score = average_precision(found, self.fold.boxes, self.fold.labels, self.config.classes)
-        return score._asdict()
+        """Average precision and the score to count from, on whole pictures of the fold."""
+        return tested(cast(Detector, model), self.fold)._asdict()
+
+
+def tested(model: Detector, fold: BoxSet) -> Precision:
+    """How well a detector finds what is marked in whole pictures of a set."""
+    device = next(model.parameters()).device
+    found = []
+    for picture in pictures(fold):
+        image = picture.image[None].to(device).float() / 255
+        found.append(model.detect(image)[0].to(torch.device("cpu")))
+    return average_precision(found, fold.boxes, fold.labels, model.config.classes)
 
 
 def pictures(data: BoxSet) -> list[Marked]:

@@ -1,4 +1,4 @@
-"""Average precision as COCO defines it, for the validation of a run.
+"""Average precision as COCO defines it, and the score to count from, for validation in a run.
 
 Plain torch, so that a machine that only trains needs nothing else; reports use the full set of
 twelve numbers elsewhere.
@@ -17,13 +17,23 @@ from resattn.ops.boxes import pairwise_iou
 
 _OVERLAPS = torch.linspace(0.5, 0.95, 10)
 _RECALLS = torch.arange(101, dtype=torch.float64) * 0.01
+_SCORES = torch.arange(5, 96, dtype=torch.float64) / 100
 
 
 class Precision(NamedTuple):
-    """Average precision over IoU 0.5 to 0.95, and at 0.5; means over the classes that occur."""
+    """How well objects are found.
+
+    Attributes:
+        ap: Average precision over IoU 0.5 to 0.95, mean over the classes that occur.
+        ap50: The same at IoU 0.5.
+        f1: Of all objects of those classes together at IoU 0.5, at the best score to count from.
+        score: That score, in hundredths.
+    """
 
     ap: float
     ap50: float
+    f1: float
+    score: float
 
 
 def average_precision(
@@ -33,7 +43,7 @@ def average_precision(
 
     NaN if there are no objects at all.
     """
-    rows = []
+    every = []
     for kind in range(classes):
         total = sum(int((each == kind).sum()) for each in labels)
         if total:
@@ -42,12 +52,24 @@ def average_precision(
                 for f, b, n in zip(found, boxes, labels, strict=True)
             ]
             scores = torch.cat([score for score, _ in matched])
-            hits = torch.cat([hit for _, hit in matched], 1)
-            rows.append(_areas(hits[:, scores.argsort(descending=True, stable=True)], total))
-    if not rows:
-        return Precision(float("nan"), float("nan"))
-    table = torch.stack(rows)
-    return Precision(float(table.mean()), float(table[:, 0].mean()))
+            every.append((scores, torch.cat([hit for _, hit in matched], 1), total))
+    if not every:
+        return Precision(*[float("nan")] * 4)
+    table = torch.stack([_areas(s, hits, total) for s, hits, total in every])
+    f1, score = _best_f1(
+        torch.cat([s for s, _, _ in every]),
+        torch.cat([hits[0] for _, hits, _ in every]),
+        sum(total for _, _, total in every),
+    )
+    return Precision(float(table.mean()), float(table[:, 0].mean()), f1, score)
+
+
+def _best_f1(scores: Tensor, hits: Tensor, objects: int) -> tuple[float, float]:
+    """The highest F1 and the least score it is reached from; scores (n), whether each hits (n)."""
+    counted = scores.double() >= _SCORES[:, None]
+    f1 = 2 * (counted & hits).sum(1).double() / (counted.sum(1) + objects)
+    best = int(f1.argmax())
+    return float(f1[best]), float(_SCORES[best])
 
 
 def _matched(found: Tensor, scores: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor]:
@@ -71,9 +93,9 @@ def _matched(found: Tensor, scores: Tensor, boxes: Tensor) -> tuple[Tensor, Tens
     return scores, hits
 
 
-def _areas(hits: Tensor, total: int) -> Tensor:
-    """Mean precision over 101 recalls for each IoU; hits (10, n), best first."""
-    right = hits.double().cumsum(1)
+def _areas(scores: Tensor, hits: Tensor, total: int) -> Tensor:
+    """Mean precision over 101 recalls for each IoU; scores (n), hits (10, n)."""
+    right = hits[:, scores.argsort(descending=True, stable=True)].double().cumsum(1)
     count = torch.arange(1, hits.shape[1] + 1)
     recall, precision = right / total, right / count
     # The best precision at this recall or beyond.

@@ -52,6 +52,13 @@ class Task(ABC):
     def facts(self) -> dict[str, Json]:
         """What decides the model and the data: settings, and digests of the data."""
 
+    def decided(self, metrics: Mapping[str, float]) -> Config:  # noqa: ARG002 (a task may use it)
+        """The settings as they go into the file, by the last validation: unchanged.
+
+        A task whose users need a decision beside the weights, such as a threshold, takes it here.
+        """
+        return self.config
+
     def exported(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The averaged `weights` of a finished run as they go into the file: unchanged.
 

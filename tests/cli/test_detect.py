@@ -192,6 +192,31 @@ def test_pictures_are_seen_as_the_weights_want_it(detect, tmp_path, settings):
     assert found(tmp_path / "b.json") == EXPECTED
 
 
+@pytest.mark.parametrize("settings", [{"score": 0.55}])
+def test_objects_count_from_the_score_of_the_weights(detect, tmp_path, settings):
+    """`Blobs` gives the three .49, .50 and .58."""
+    source = photo(tmp_path / "a.png")
+    truth = coco(tmp_path / "t.json", a=(BOXES, LABELS))
+    rows = {}
+    for score in ((), ("--score", "0.49"), ("--score", "0.05")):
+        report = tmp_path / "r.json"
+        done = detect(
+            source, "-o", tmp_path / "a.json", "--write", "csv", "--ref", truth, "--report", report,
+            "--overwrite", *score,
+        )  # fmt: skip
+        assert done.code == 0, done.err
+        (item, _) = json.loads(report.read_text())["items"]
+        together = json.loads(report.read_text())["summary"]["together"]
+        rows[score] = len((tmp_path / "a.csv").read_text().splitlines()) - 1
+        assert item["metrics"]["objects"] == rows[score]
+        assert together["box_recall"] == pytest.approx(rows[score] / 3)
+        assert json.loads((tmp_path / "a.evaluation.json").read_text())["score"] == (
+            float(score[1]) if score else 0.55
+        )
+        assert len(found(tmp_path / "a.json")) == 3, "the COCO file holds all"
+    assert list(rows.values()) == [1, 2, 3]
+
+
 def test_a_run_is_scored_as_one_set(detect, tmp_path):
     photo(tmp_path / "in" / "a.png")
     photo(tmp_path / "in" / "b.png", BOXES[:1], LABELS[:1])
@@ -286,7 +311,7 @@ def test_annotations_of_another_size_or_without_a_common_class_fail_the_picture(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--score", "0"), "--score 0"),
+        (("--score", "1.5"), "--score 1.5"),
         (("--iou", "2"), "--iou 2"),
         (("--limit", "0"), "--limit 0"),
         (("--bands", "1,2"), "--bands '1,2'"),

@@ -160,8 +160,22 @@ def test_average_precision_is_that_of_pycocotools(seed):
         boxes.append(torch.from_numpy(box.astype(np.float32)))
         labels.append(torch.from_numpy(label))
     ours = average_precision(found, boxes, labels, 4)
-    np.testing.assert_allclose(ours, oracle(found, boxes, labels, 4), atol=1e-9)
+    np.testing.assert_allclose(ours[:2], oracle(found, boxes, labels, 4), atol=1e-9)
     assert 0.1 < ours.ap < ours.ap50 < 1
+
+
+def test_the_score_to_count_from_is_where_f1_is_highest():
+    places = torch.tensor([[0.0, 0, 10, 10], [20, 0, 30, 10], [40, 0, 50, 10], [60, 0, 70, 10]])
+    scores = torch.tensor([0.9, 0.6, 0.535, 0.2])  # objects 0 and 1, nothing, object 3
+    found = [Detections(places, scores, torch.zeros(4, dtype=torch.int64))]
+    boxes, labels = [places[[0, 1, 3]]], [torch.zeros(3, dtype=torch.int64)]
+    made = average_precision(found, boxes, labels, 1)
+    assert (made.f1, made.score) == (pytest.approx(6 / 7), 0.05), "all four: three hits of four"
+    labels[0][2] = 1  # what lies at the last place is of another class, and is missed
+    made = average_precision(found, boxes, labels, 2)
+    assert (made.f1, made.score) == (pytest.approx(4 / 5), pytest.approx(0.54))
+    none = average_precision(found, [places[:0]], [labels[0][:0]], 2)
+    assert all(np.isnan(none))
 
 
 def stop_after(steps):
@@ -183,7 +197,7 @@ def test_a_stopped_run_ends_with_the_same_bits(tmp_path):
     rest = trainer("b").fit()
     assert rest.finished
     assert all(torch.equal(whole.weights[name], rest.weights[name]) for name in whole.weights)
-    assert rest.metrics.keys() == {"ap", "ap50"}
+    assert rest.metrics.keys() == {"ap", "ap50", "f1", "score"}
 
 
 def test_the_data_say_what_the_network_is_for():
@@ -192,6 +206,14 @@ def test_the_data_say_what_the_network_is_for():
     assert task.config.side == 96
     whole = dataclasses.replace(task.settings, cut=True)
     assert make(whole, *blocks().split(4, 0)).config.side == 0
+
+
+def test_the_score_of_the_fold_goes_into_the_file():
+    task = make(Settings(model=TINY, patch=128), *blocks().split(4, 0))
+    assert task.decided({"score": 0.47}) == dataclasses.replace(task.config, score=0.47)
+    assert task.decided({"score": float("nan")}) == task.config, "no object in the fold"
+    with pytest.raises(ValueError, match="score must lie above 0"):
+        dataclasses.replace(TINY, score=0.0)
 
 
 def test_pictures_with_objects_are_drawn_more_often():
