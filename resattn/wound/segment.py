@@ -17,11 +17,15 @@ from resattn.wound.photo import Rgb
 
 Probability = NDArray[np.float32]
 
+Window = tuple[slice, slice]
+"""Rows and columns of a part of a photograph."""
+
 _SUSPECT = 0.3
-_MARGIN = 0.5  # of the region's size, around it, seen by the second pass
-_WORTHWHILE = 1.4  # least magnification of the second pass over the first
+_WINDOW = 256  # pixels along a side of the closer look: the view that training shows
+_SHARE = 0.4  # of that view which a small suspect fills, where the photograph has the detail
+_CLOSER = 1.3  # least magnification of the closer look over the first
 _LARGEST_ZOOM = 1.3  # magnification over the photograph itself that training views reach
-_MOST_CROPS = 4
+_MOST_WINDOWS = 4
 
 
 @dataclass(frozen=True)
@@ -81,8 +85,8 @@ class Segmenter:
             smaller = min(self.effort.second / longest, _LARGEST_ZOOM)
             whole = (whole + self._seen(image, smaller)) / 2
         if self.effort.refine:
-            for box in _suspects(whole[0, 0].cpu().numpy()):
-                self._refine(image, whole, box, scale)
+            for window, closer in _windows(whole[0, 0].float().cpu().numpy(), scale):
+                self._refine(image, whole, window, closer)
         result: Probability = whole[0, 0].float().cpu().numpy()
         return result
 
@@ -99,32 +103,48 @@ class Segmenter:
         mean = total / len(views)
         return F.interpolate(mean, size=image.shape[2:], mode="bilinear", antialias=scale > 1)
 
-    def _refine(self, image: Tensor, whole: Tensor, box: tuple[slice, slice], scale: float) -> None:
-        """Averages a closer look at the box into the probabilities of the whole, in place."""
-        part = image[..., box[0], box[1]]
-        closer = min(self.effort.side / max(part.shape[2:]), _LARGEST_ZOOM)
-        if closer < _WORTHWHILE * scale:
-            return
+    def _refine(self, image: Tensor, whole: Tensor, window: Window, closer: float) -> None:
+        """Averages a closer look at the window into the probabilities of the whole, in place."""
+        part = image[..., window[0], window[1]]
         weight = 0.5 * _fading(part.shape[2], part.shape[3]).to(self.device)
-        place = whole[..., box[0], box[1]]
+        place = whole[..., window[0], window[1]]
         place += weight * (self._seen(part, closer) - place)
 
 
-def _suspects(probability: Probability) -> Iterator[tuple[slice, slice]]:
-    """Boxes with a margin around the largest suspect regions; near ones share a box."""
+def _windows(probability: Probability, scale: float) -> Iterator[tuple[Window, float]]:
+    """Windows around the largest suspect regions, and the magnification to see each at.
+
+    A region that an earlier window shows well needs none of its own.
+    """
+    least = _CLOSER * scale
+    if least > _LARGEST_ZOOM:  # the photograph has no more detail than was seen
+        return
     height, width = probability.shape
-    near = max(3, max(height, width) // 64)
-    suspect = ndimage.maximum_filter(probability, near) >= _SUSPECT
-    labels, _ = ndimage.label(suspect)
-    boxes = ndimage.find_objects(labels)
-    boxes.sort(key=lambda b: -(b[0].stop - b[0].start) * (b[1].stop - b[1].start))
-    for rows, columns in boxes[:_MOST_CROPS]:
+    shown = np.zeros((height, width), dtype=np.bool_)
+    for rows, columns in _suspects(probability)[:_MOST_WINDOWS]:
+        if shown[rows, columns].all():
+            continue
         extent = max(rows.stop - rows.start, columns.stop - columns.start)
-        margin = int(_MARGIN * extent) + 16
-        yield (
-            slice(max(rows.start - margin, 0), min(rows.stop + margin, height)),
-            slice(max(columns.start - margin, 0), min(columns.stop + margin, width)),
-        )
+        closer = min(max(_SHARE * _WINDOW / extent, least), _LARGEST_ZOOM)
+        length = round(_WINDOW / closer)
+        window = _around(rows, length, height), _around(columns, length, width)
+        rim = length // 4
+        shown[tuple(slice(side.start + rim, side.stop - rim) for side in window)] = True
+        yield window, closer
+
+
+def _suspects(probability: Probability) -> list[Window]:
+    """Boxes of the suspect regions, the largest first; near regions are one."""
+    near = max(3, max(probability.shape) // 64)
+    labels, _ = ndimage.label(ndimage.maximum_filter(probability, near) >= _SUSPECT)
+    boxes: list[Window] = ndimage.find_objects(labels)
+    return sorted(boxes, key=lambda b: -(b[0].stop - b[0].start) * (b[1].stop - b[1].start))
+
+
+def _around(place: slice, length: int, limit: int) -> slice:
+    """`length` pixels around the middle of a place, moved to lie within 0 to `limit`."""
+    start = max(min((place.start + place.stop - length) // 2, limit - length), 0)
+    return slice(start, min(start + length, limit))
 
 
 def _fading(height: int, width: int) -> Tensor:

@@ -54,8 +54,23 @@ def test_a_small_wound_is_looked_at_again_and_keeps_its_edges():
     assert errors[0] < 0.75 * errors[1]
 
 
-def test_a_large_wound_or_none_is_seen_once():
-    for photo in (red_square(300, 300, 20, 20, 260), red_square(300, 300, 0, 0, 0)):
+def test_the_closer_look_is_a_training_view_around_the_wound():
+    network = Redness()
+    Segmenter(network, Effort(side=512), CPU).probability(red_square(512, 512, 100, 300, 60))
+    assert network.seen == [(512, 512), (256, 256)]
+
+
+def test_near_wounds_share_a_closer_look_and_far_ones_do_not():
+    for left, looks in ((155, 2), (400, 3)):
+        photo = red_square(512, 512, 100, 100, 40)
+        photo[:, 115:125, left : left + 10] = photo[:, 115:125, 110:120]
+        network = Redness()
+        Segmenter(network, Effort(side=512), CPU).probability(photo)
+        assert len(network.seen) == looks
+
+
+def test_no_wound_or_no_more_detail_than_was_seen_is_seen_once():
+    for photo in (red_square(300, 300, 0, 0, 0), red_square(150, 150, 20, 20, 60)):
         network = Redness()
         Segmenter(network, Effort(side=256), CPU).probability(photo)
         assert len(network.seen) == 1
