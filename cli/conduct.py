@@ -7,6 +7,7 @@ import logging
 import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import typer
@@ -19,6 +20,7 @@ from resattn.pipelines import batch as batching
 from resattn.pipelines import dry_run, report
 from resattn.pipelines import plan as planning
 from resattn.pipelines.batch import Order, Share
+from resattn.pipelines.division import Division, divisions, joined, without
 from resattn.pipelines.plan import Plan
 from resattn.pipelines.portable import Work
 from resattn.pipelines.progress import Progress
@@ -65,10 +67,16 @@ def conduct(
         share = batching.share(plan, order)
     for path in plan.unmatched_references:
         log.warning("reference %s matches no input", path)
+    divided = list(divisions(plan, share, order, work))
     if files.dry_run:
-        typer.echo(dry_run.describe(share, order, work))
+        typer.echo(dry_run.describe(share, order, work, divided))
         return
-    results = _collected(share, order, work, voice, quality, files.grace)
+    manner = _Manner(voice, quality, files.grace)
+    share, results = _stripped(share, divided, work, manner)
+    results += _collected(share, order, work, manner)
+    for division in divided:
+        if any(result.outputs[:1] == (division.item.output,) for result in results):
+            division.remove()
     # A shard's part says nothing of the whole: `--resume` without `--shard` does, afterwards.
     together = None if whole is None or files.shard else whole(results)
     if together is not None:
@@ -128,21 +136,45 @@ def _as_run(order: Order, results: list[Result]) -> report.Run:
     return report.Run(order.command, order.config, results)
 
 
-def _collected(
-    share: Share,
-    order: Order,
-    work: Work,
-    voice: TalkOptions,
-    quality: QualityOptions,
-    grace: float,
-) -> list[Result]:
+@dataclass(frozen=True, slots=True)
+class _Manner:
+    """How a run is told, where it is reported if it ends early, and how long it may go on then."""
+
+    voice: TalkOptions
+    quality: QualityOptions
+    grace: float
+    aloud: bool = True
+
+
+def _stripped(
+    share: Share, divided: Sequence[Division], work: Work, manner: _Manner
+) -> tuple[Share, list[Result]]:
+    """Makes the strips; what is left to do, and the results there are: failures, a shard's part."""
+    results = []
+    for division in divided:
+        is_part = division.share.shard.count > 1
+        quietly = replace(manner, quality=replace(manner.quality, report=[]), aloud=is_part)
+        made = _collected(division.share, division.order, work, quietly)
+        failure = division.failure(made)
+        if is_part:
+            results += made
+        elif failure is not None:
+            results.append(failure)
+            _say(failure, division.order, manner)
+        if is_part or failure is not None:
+            share = without(share, division.item)
+    return joined(share, divided), results
+
+
+def _collected(share: Share, order: Order, work: Work, manner: _Manner) -> list[Result]:
     """The results, said one by one; at a signal, those there are, reported before it acts."""
+    voice = manner.voice
     progress = Progress(False if voice.quiet else voice.progress)
     results: list[Result] = []
     everything = len(share.plan.items) + len(share.plan.skipped)
     with (
         # With one item there is nothing to go on with afterwards.
-        stopping.on_request(grace if len(share.plan.items) > 1 else 0) as request,
+        stopping.on_request(manner.grace if len(share.plan.items) > 1 else 0) as request,
         batching.opened(share, order, request.asked) as batch,
     ):
         try:
@@ -150,12 +182,12 @@ def _collected(
             with contextlib.closing(execute(share.plan, work, progress, batch)) as made:
                 for result in made:
                     results.append(result)
-                    say(result, _as_run(order, [result]), voice)
+                    _say(result, order, manner)
             if len(results) < everything:
                 request.fulfil()
         except BaseException:
             # Interrupted: what is finished stays finished and is reported.
-            report.write(quality.report, _as_run(order, results))
+            report.write(manner.quality.report, _as_run(order, results))
             typer.echo(
                 f"stopped after {len(results)} of {everything} items; "
                 f"continue with: {_continuation(share)}",
@@ -163,6 +195,11 @@ def _collected(
             )
             raise
     return results
+
+
+def _say(result: Result, order: Order, manner: _Manner) -> None:
+    if manner.aloud:
+        say(result, _as_run(order, [result]), manner.voice)
 
 
 def _continuation(share: Share) -> str:

@@ -11,12 +11,13 @@ from resattn.pipelines import journal
 from resattn.pipelines.ahead import available_threads
 from resattn.pipelines.attempt import Terms, is_made
 from resattn.pipelines.batch import Order, Share, terms
+from resattn.pipelines.division import Division
 from resattn.pipelines.memory import parse_bytes
 from resattn.pipelines.plan import Item
 from resattn.pipelines.portable import Portable, Work
 
 
-def describe(share: Share, order: Order, work: Work) -> str:
+def describe(share: Share, order: Order, work: Work, divided: Sequence[Division] = ()) -> str:
     """The text of ``--dry-run``: a line per file, then totals; words are separated by tabs.
 
     Under ``--resume`` files are hashed as the run would do it, so that ``keep`` is exact. Memory
@@ -34,6 +35,7 @@ def describe(share: Share, order: Order, work: Work) -> str:
         *(f"keep\t{path}" for path in sorted(kept)),
         *([f"journal\t{share.root / journal.FOLDER}"] if share.journaled else []),
         f"units\t{len(plan.items)}",
+        *(f"strips\t{len(division.strips)}\t{division.item.output}" for division in divided),
         f"shard\t{share.shard}",
         f"workers\t{order.scheduler or workers}",
         f"memory\tat most {ram / 2**30:.1f} GB",

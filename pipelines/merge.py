@@ -10,6 +10,7 @@ from typing import Any
 
 from resattn.errors import UserError
 from resattn.pipelines import journal
+from resattn.pipelines.division import FOLDER as STRIPS
 from resattn.pipelines.report import Run
 from resattn.pipelines.result import Result
 from resattn.pipelines.sources import absolute
@@ -33,12 +34,13 @@ def merge(out: str | Path, command: str = "") -> Run:
 
     Raises:
         UserError: E202 if no run left a journal there, E213 if a shard is missing, unfinished or
-            of another run.
+            of another run, or a raster is still in strips.
 
     Example:
         >>> merge("out").results  # doctest: +SKIP
     """
     folder = absolute(out)
+    _check_joined(folder)
     paths = journal.paths(folder, command or "*")
     sections = [section for path in paths if (section := _last_section(path))]
     if not sections:
@@ -54,6 +56,15 @@ def merge(out: str | Path, command: str = "") -> Run:
     # As in a run: first what was skipped, then the others in the order of the plan.
     found.sort(key=lambda pair: (pair[1].status != "skipped", pair[0]))
     return Run(newest.head["command"], newest.head["config"], [result for _, result in found])
+
+
+def _check_joined(folder: Path) -> None:
+    if (strips := folder / journal.FOLDER / STRIPS).is_dir():
+        raise UserError(
+            f"{strips} holds strips of a raster that is not yet put together",
+            "once every shard is done, give their command without --shard and with --resume",
+            code="E213",
+        )
 
 
 def _last_section(path: Path) -> _Section | None:

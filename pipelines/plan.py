@@ -15,6 +15,7 @@ from pathlib import Path
 
 from resattn.errors import UserError
 from resattn.pipelines.sources import Source, absolute, gather
+from resattn.tiling import Window
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +27,16 @@ class Item:
         inputs: Files it reads; their roles are the pipeline's.
         output: The file it writes, or the first of several beside it.
         reference: What the output is compared with.
+        strip: Of a larger output, the rows that the file is to hold; see `division`.
+        strips: The items that made all of those rows, where the output is only put together.
     """
 
     name: str
     inputs: tuple[Path, ...]
     output: Path
     reference: Path | None = None
+    strip: Window | None = None
+    strips: tuple[Item, ...] = ()
 
     @property
     def writes(self) -> bool:

@@ -4,17 +4,29 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from resattn.pipelines.plan import Item
 from resattn.pipelines.progress import Progress
 from resattn.pipelines.result import Result
+from resattn.tiling import Window
 
 Work = Callable[[Item, Progress], Result]
 Config = TypeVar("Config")
+
+
+@runtime_checkable
+class Divisible(Protocol):
+    """A `Work` that can make one raster in pieces: it minds `Item.strip` and `Item.strips`."""
+
+    def __call__(self, item: Item, progress: Progress, /) -> Result:
+        """Does the work on one item, or on a strip of it."""
+
+    def strips(self, item: Item, /) -> Sequence[Window]:
+        """Rows of the output that can be made apart, in order; none if it is made at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +71,10 @@ class Portable:
     def __call__(self, item: Item, progress: Progress) -> Result:
         """Does the work on one item."""
         return self._work(item, progress)
+
+    def strips(self, item: Item) -> Sequence[Window]:
+        """See `Divisible`."""
+        return self._work.strips(item) if isinstance(self._work, Divisible) else ()
 
 
 def portable(make: Callable[[Config], Work]) -> Callable[[Config], Portable]:

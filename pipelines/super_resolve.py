@@ -7,9 +7,8 @@ memory does not grow with it.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from resattn.errors import UserError
 from resattn.io.atomic import check_target, make_folder
 from resattn.io.image import SUFFIXES
 from resattn.pipelines import plan as planning
-from resattn.pipelines import provenance
+from resattn.pipelines import provenance, strips
 from resattn.pipelines import super_resolve_quality as quality
 from resattn.pipelines.compute_config import ComputeConfig
 from resattn.pipelines.levels import levels_of, parse_range
@@ -44,8 +43,10 @@ from resattn.pipelines.super_resolve_outputs import (
     create,
     losses,
     output_suffix,
+    profile_of,
 )
 from resattn.pipelines.super_resolve_preview import Glimpse, preview_path, side_by_side
+from resattn.tiling import Window
 from resattn.upscale.enlarge import Enlarger
 from resattn.upscale.levels import Levels
 
@@ -53,6 +54,9 @@ LEAST_SCALE, LARGEST_SCALE = 1.0, 8.0
 
 _CELL_BYTES = 128 * 2**20
 """Most that all bands of one cell of the output may take."""
+
+_STRIP_ROWS = 512
+"""Least rows of an output that are worth a unit of their own."""
 
 _READ = (*SUFFIXES, *RASTER_SUFFIXES, ".jp2")
 
@@ -175,7 +179,30 @@ def work(config: SuperResolveConfig) -> Work:
     chosen = choose(
         config.scale, config.model, str(config.weights), config.device, config.precision
     )
-    return functools.partial(_enlarge, config=config, chosen=chosen)
+    return _Enlarging(config, chosen)
+
+
+@dataclass(frozen=True, slots=True)
+class _Enlarging:
+    """A network at work; large rasters can be divided, see `Divisible`."""
+
+    config: SuperResolveConfig
+    chosen: Chosen
+
+    def __call__(self, item: Item, progress: Progress) -> Result:
+        make = _enlarge if item.strip is None else _enlarge_strip
+        return make(item, progress, config=self.config, chosen=self.chosen)
+
+    def strips(self, item: Item) -> Sequence[Window]:
+        if item.output.suffix.lower() not in RASTER_SUFFIXES:
+            return ()
+        with open_picture(item.inputs[0], max_pixels=self.config.max_pixels) as picture:
+            if isinstance(picture, Photo):  # decoded whole by whoever reads a part of it
+                return ()
+            enlarger = _enlarger(picture, self.config, self.chosen)
+            _check_reference(picture, item, enlarger.height, enlarger.width)
+            rows = -(-_STRIP_ROWS // enlarger.side) * enlarger.side
+            return strips.cut(enlarger.height, enlarger.width, rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +221,11 @@ def _enlarge(
     with open_picture(item.inputs[0], max_pixels=config.max_pixels) as picture:
         prepared = prepare(picture, item, config, chosen)
         with create(prepared.target, picture) as sink:
-            glimpse = infer(prepared, sink, item.name, config, progress)
+            if item.strips:
+                make = strips.reader(item.strips, profile_of(prepared.target, picture))
+            else:
+                make = CellMaker(picture, prepared.levels, prepared.enlarger, sink.nodata).window
+            glimpse = infer(prepared, sink, make, item.name, config, progress)
         outputs = [item.output]
         if config.preview:
             outputs.append(side_by_side(picture, glimpse, prepared.levels, prepared.target))
@@ -210,6 +241,20 @@ def _enlarge(
     )
 
 
+def _enlarge_strip(
+    item: Item, progress: Progress, *, config: SuperResolveConfig, chosen: Chosen
+) -> Result:
+    del progress  # the strip is one step of it
+    if item.strip is None:
+        raise ValueError(f"{item.name} is no strip")
+    with open_picture(item.inputs[0], max_pixels=config.max_pixels) as picture:
+        prepared = prepare(picture, item, replace(config, overwrite=True), chosen)
+        profile = profile_of(prepared.target, picture)
+        maker = CellMaker(picture, prepared.levels, prepared.enlarger, profile.nodata)
+        strips.write(item.output, item.strip, profile, maker.window)
+    return Result(item.name, "ok", (item.output,))
+
+
 def prepare(
     picture: Photo | RasterPicture, item: Item, config: SuperResolveConfig, chosen: Chosen
 ) -> Prepared:
@@ -218,16 +263,7 @@ def prepare(
     Raises:
         ItemError: The output cannot be written or does not fit the reference.
     """
-    band_bytes = picture.count * np.dtype(picture.dtype).itemsize
-    enlarger = Enlarger(
-        picture.height,
-        picture.width,
-        config.scale,
-        chosen.network,
-        ensemble=config.ensemble,
-        overlap=config.overlap,
-        largest=int((_CELL_BYTES / band_bytes) ** 0.5),
-    )
+    enlarger = _enlarger(picture, config, chosen)
     target = Target(
         path=item.output,
         height=enlarger.height,
@@ -251,27 +287,50 @@ def prepare(
     return Prepared(picture, levels_of(picture, config.range), enlarger, target)
 
 
+def _enlarger(
+    picture: Photo | RasterPicture, config: SuperResolveConfig, chosen: Chosen
+) -> Enlarger:
+    band_bytes = picture.count * np.dtype(picture.dtype).itemsize
+    return Enlarger(
+        picture.height,
+        picture.width,
+        config.scale,
+        chosen.network,
+        ensemble=config.ensemble,
+        overlap=config.overlap,
+        largest=int((_CELL_BYTES / band_bytes) ** 0.5),
+    )
+
+
 def _check_before_work(picture: Photo | RasterPicture, item: Item, target: Target) -> None:
     make_folder(target.path.parent)
     check_target(target.path, inputs=item.inputs, overwrite=target.overwrite)
     if target.suffix not in RASTER_SUFFIXES:
         check_photo(target, picture)
+    _check_reference(picture, item, target.height, target.width)
+
+
+def _check_reference(picture: Photo | RasterPicture, item: Item, height: int, width: int) -> None:
     if item.reference is not None:
         bands = len(bands_in_order(picture))
-        quality.check_reference(item.reference, target.height, target.width, bands)
+        quality.check_reference(item.reference, height, width, bands)
 
 
 def infer(
-    prepared: Prepared, sink: Sink, name: str, config: SuperResolveConfig, progress: Progress
+    prepared: Prepared,
+    sink: Sink,
+    make: strips.Make,
+    name: str,
+    config: SuperResolveConfig,
+    progress: Progress,
 ) -> Glimpse:
-    """Enlarges window by window, cell by cell, into the output; returns what its middle holds."""
+    """Puts what `make` makes into the output window by window; returns what its middle holds."""
     enlarger = prepared.enlarger
-    maker = CellMaker(prepared.picture, prepared.levels, enlarger, sink.nodata)
     glimpse = Glimpse(enlarger.height, enlarger.width)
     windows = enlarger.windows(min(config.tile, _largest_tile(prepared.picture, config)))
     with progress.steps(len(windows), name) as bar:
         for window in windows:
-            pixels, valid = maker.window(window.inner)
+            pixels, valid = make(window.inner)
             glimpse.take(window.inner, pixels)
             sink.write(window.inner, pixels, valid)
             bar.update()

@@ -97,7 +97,7 @@ def create(target: Target, picture: Photo | RasterPicture) -> Iterator[Sink]:
         ItemError: E305 if the format has to be encoded whole and the image is too large for that.
     """
     if target.suffix in RASTER_SUFFIXES:
-        profile = _profile(target, picture)
+        profile = profile_of(target, picture)
         with RasterWriter(
             target.path,
             profile,
@@ -254,7 +254,8 @@ def _stored_order(picture: Photo | RasterPicture) -> list[int]:
     return bands if picture.alpha is None else [*bands, picture.alpha]
 
 
-def _profile(target: Target, picture: Photo | RasterPicture) -> RasterProfile:
+def profile_of(target: Target, picture: Photo | RasterPicture) -> RasterProfile:
+    """The description of an output that is a raster."""
     if isinstance(picture, RasterPicture):
         profile = _enlarged(picture, target)
     else:
