@@ -81,27 +81,31 @@ class Coder:
                 z[channel] = decoder.decode(table, z.shape[1]) - self._z_reach
             index = scale_index(z.reshape(z_shape))
             order, runs = self._grouped(index)
-            q = np.zeros(index.size, np.int16)
+            coded = np.empty(len(order), np.int16)
             for scale, run in runs:
                 symbols = decoder.decode(self._q_tables[scale], run.stop - run.start)
-                q[order[run]] = symbols - self._q_reach
+                coded[run] = symbols - self._q_reach
         except AssertionError as error:  # how constriction reports an impossible stream
             raise DamageError(f"the range coder: {error}") from error
+        q = np.zeros(index.size, np.int16)
+        q[order] = coded
         return z.reshape(z_shape), q.reshape(index.shape)
 
     def _grouped(self, index: Index) -> tuple[Index, Iterator[tuple[int, slice]]]:
-        """Positions in the order they are coded in, and the run of each scale from `skip` on."""
+        """Positions that are coded, in their order, and the run of each scale among them."""
         flat = index.ravel()
-        ends = np.cumsum(np.bincount(flat, minlength=len(self._q_tables)))
-        if len(ends) > len(self._q_tables):
+        if flat.max(initial=0) >= len(self._q_tables):
             raise ValueError(f"scale index {flat.max()}, there are {len(self._q_tables)} tables")
+        coded = np.flatnonzero(flat >= self._skip)
+        scales = flat[coded].astype(np.uint16)  # NumPy sorts so short ones by radix, in one pass
+        ends = np.cumsum(np.bincount(scales, minlength=len(self._q_tables)))
         starts = np.concatenate([[0], ends[:-1]])
         runs = (
             (scale, slice(int(starts[scale]), int(ends[scale])))
-            for scale in range(self._skip, len(ends))
+            for scale in range(len(ends))
             if starts[scale] < ends[scale]
         )
-        return np.argsort(flat, kind="stable"), runs
+        return coded[np.argsort(scales, kind="stable")], runs
 
     def _check(self, z: Integers, q: Integers, index: Index) -> None:
         for name, values, reach in (("z", z, self._z_reach), ("q", q, self._q_reach)):

@@ -73,7 +73,7 @@ class Scale:
         values, target = self.levels.from_unit(unit, dtype), np.dtype(dtype)
         if target.kind in "iu":
             limits = np.iinfo(target)
-            values = np.clip(np.rint(values.astype(np.float64)), limits.min, limits.max)
+            values = np.clip(np.rint(values), limits.min, limits.max)
         if present is None:
             return values.astype(target)
         for band, fill in enumerate(self.fill):
@@ -124,4 +124,6 @@ def to_channels(unit: Unit) -> Unit:
 
 def from_channels(channels: Unit, bands: int) -> Unit:
     """The bands again, each the mean of its channels."""
+    if bands == len(channels):
+        return channels
     return np.stack([channels[band::bands].mean(axis=0) for band in range(bands)])

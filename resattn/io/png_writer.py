@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import BinaryIO, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +25,11 @@ Bytes = NDArray[np.uint8]
 
 _COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}
 _ROWS = 64
-"""Rows filtered at a time: their candidates take about thirty times their size."""
+"""Rows filtered at a time, all in one way."""
+
+_SAMPLE = 8
+_LEVEL = 2
+"""Decoded photographs are 2 to 8 % larger than at level 6, in a quarter of its time."""
 
 _PIECE = 2**20
 _LARGEST_CHUNK = 2**31 - 1
@@ -72,7 +76,7 @@ class PngWriter:
         self._left = height
         self._header = _header(height, width, bands, self._dtype, metadata)
         self._staged = StagedFile(target, inputs=inputs, overwrite=overwrite)
-        self._deflater = zlib.compressobj(6, zlib.DEFLATED, 15, 9, zlib.Z_FILTERED)
+        self._deflater = zlib.compressobj(_LEVEL, zlib.DEFLATED, 15, 9, zlib.Z_FILTERED)
         self._above = np.zeros(bands * width * self._dtype.itemsize, np.uint8)
         self._sum = 0
         self._stack = ExitStack()
@@ -159,8 +163,8 @@ class PngWriter:
 def filtered(lines: Bytes, above: Bytes, step: int) -> Bytes:
     """Each row of `lines` (R, N) as PNG stores it: a filter's number, then N bytes.
 
-    Of no filter, left, above and Paeth that one is taken whose bytes, as signed numbers, have the
-    least sum of magnitudes (PNG specification, 12.8).
+    All rows get one filter, the one whose bytes, as signed numbers, have the least sum of
+    magnitudes (PNG specification, 12.8) over every eighth of them.
 
     Args:
         lines: Rows as bytes.
@@ -168,20 +172,53 @@ def filtered(lines: Bytes, above: Bytes, step: int) -> Bytes:
         step: Bytes of a pixel.
     """
     up = np.vstack([above, lines[:-1]])
-    left, corner = (np.pad(rows[:, :-step], ((0, 0), (step, 0))) for rows in (lines, up))
-    candidates = {0: lines, 1: lines - left, 2: lines - up, 4: lines - _paeth(left, up, corner)}
-    sums = [np.abs(c.view(np.int8).astype(np.int16)).sum(axis=1) for c in candidates.values()]
-    choice = np.argmin(sums, axis=0)
-    chosen = np.choose(choice[:, None], list(candidates.values()))
-    numbers = np.array(list(candidates), np.uint8)[choice]
-    return np.hstack([numbers[:, None], chosen])
+    some = slice((len(lines) - 1) % _SAMPLE, None, _SAMPLE)
+    number = min(_FILTERS, key=lambda n: _size(_FILTERS[n](lines[some], up[some], step)))
+    stored = np.empty((lines.shape[0], lines.shape[1] + 1), np.uint8)
+    stored[:, 0] = number
+    stored[:, 1:] = _FILTERS[number](lines, up, step)
+    return stored
 
 
-def _paeth(left: Bytes, up: Bytes, corner: Bytes) -> Bytes:
+def _size(residual: Bytes) -> int:
+    return int(np.abs(residual.view(np.int8).astype(np.int16)).sum())
+
+
+def _shifted(rows: Bytes, step: int) -> Bytes:
+    return np.pad(rows[:, :-step], ((0, 0), (step, 0)))
+
+
+def _none(lines: Bytes, up: Bytes, step: int) -> Bytes:
+    del up, step
+    return lines
+
+
+def _left(lines: Bytes, up: Bytes, step: int) -> Bytes:
+    del up
+    return lines - _shifted(lines, step)
+
+
+def _above(lines: Bytes, up: Bytes, step: int) -> Bytes:
+    del step
+    return lines - up
+
+
+def _average(lines: Bytes, up: Bytes, step: int) -> Bytes:
+    left = _shifted(lines, step)
+    return lines - ((left & up) + ((left ^ up) >> 1))  # half their sum, without a carry
+
+
+def _paeth(lines: Bytes, up: Bytes, step: int) -> Bytes:
+    left, corner = _shifted(lines, step), _shifted(up, step)
     a, b, c = (part.astype(np.int16) for part in (left, up, corner))
     to_left, to_up, to_corner = np.abs(b - c), np.abs(a - c), np.abs(a + b - 2 * c)
     nearest = np.where(to_up <= to_corner, up, corner)
-    return np.where((to_left <= to_up) & (to_left <= to_corner), left, nearest)
+    return lines - np.where((to_left <= to_up) & (to_left <= to_corner), left, nearest)
+
+
+_FILTERS: Final[dict[int, Callable[[Bytes, Bytes, int], Bytes]]] = {
+    0: _none, 1: _left, 2: _above, 3: _average, 4: _paeth,
+}  # fmt: skip
 
 
 def _header(

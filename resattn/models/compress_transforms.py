@@ -100,8 +100,7 @@ class Synthesis(nn.Module):
         x = self.enter(y)
         x = self.up(self.coarse(x * self.level(levels).to(x.dtype)))
         x = self.leave(self.fine(F.pixel_shuffle(x, 2)))
-        image: Tensor = F.pixel_shuffle(self.linear(y / CELL), CELL) + F.pixel_shuffle(x, CELL // 2)
-        return image + 0.5
+        return _pixels(_quarters(self.linear(y / CELL)) + x + 0.5)
 
 
 class DenseBlock(nn.Module):
@@ -135,6 +134,23 @@ class GatedBlock(nn.Module):
         a, b = self.near(self.widen(x)).chunk(2, 1)
         y: Tensor = self.mix(a * torch.sigmoid(b))
         return x + y
+
+
+def _quarters(cells: Tensor) -> Tensor:
+    """Cells (B, 3 * 16 * 16, H, W) as their quarters (B, 3 * 8 * 8, 2 H, 2 W)."""
+    count, _, height, width = cells.shape
+    half = CELL // 2
+    split = cells.permute(0, 2, 3, 1).reshape(count, height, width, 3, 2, half, 2, half)
+    quarters = split.permute(0, 1, 4, 2, 6, 3, 5, 7)
+    return quarters.reshape(count, 2 * height, 2 * width, -1).permute(0, 3, 1, 2)
+
+
+def _pixels(quarters: Tensor) -> Tensor:
+    """`pixel_shuffle` by 8, which takes three times as long on channels_last memory."""
+    count, _, height, width = quarters.shape
+    half = CELL // 2
+    split = quarters.permute(0, 2, 3, 1).reshape(count, height, width, 3, half, half)
+    return split.permute(0, 3, 1, 4, 2, 5).reshape(count, 3, half * height, half * width)
 
 
 def cosine_basis(dim: int) -> Tensor:

@@ -58,7 +58,7 @@ def unfiltered(stored, above, step):
             b = above[i]
             estimate = a + b - c
             nearest = min((a, b, c), key=lambda x: abs(estimate - x))  # first of equals: a, b, c
-            guess = {0: 0, 1: a, 2: b, 4: nearest}[number]
+            guess = {0: 0, 1: a, 2: b, 3: (a + b) // 2, 4: nearest}[number]
             row[i] = (value + guess) % 256
         rows.append(row)
         above = row
@@ -66,10 +66,15 @@ def unfiltered(stored, above, step):
 
 
 @pytest.mark.parametrize("step", [1, 3, 8])
-def test_filters_are_undone_by_the_specification(step):
-    lines = np.cumsum(RANDOM.integers(0, 3, (20, 6 * step)), axis=1).astype(np.uint8)
-    above = RANDOM.integers(0, 256, 6 * step).astype(np.uint8)
+@pytest.mark.parametrize("number", range(5))
+def test_filters_are_undone_by_the_specification(step, number):
+    above = RANDOM.integers(0, 256, 40 * step).astype(np.uint8)
+    small = RANDOM.choice([255, 0, 1], (20, 40 * step))
+    small[:, :step] += 30 * RANDOM.integers(0, 3, (20, step)) * (number > 1)
+    lines = unfiltered(np.insert(small, 0, number, axis=1), above.tolist(), step)
     stored = filtered(lines, above, step)
+    assert set(stored[:, 0]) == {number}
+    np.testing.assert_array_equal(stored[:, 1:], small % 256)
     np.testing.assert_array_equal(unfiltered(stored, above.tolist(), step), lines)
 
 
