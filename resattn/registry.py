@@ -21,6 +21,7 @@ from resattn.mixers.channel import ChannelAttention, ChannelConfig
 from resattn.mixers.deformable import DeformableAttention
 from resattn.mixers.eca import Eca, EcaConfig
 from resattn.mixers.keys import KeyAttention
+from resattn.mixers.large_kernel import LargeKernel, LargeKernelConfig
 from resattn.mixers.position import PositionAttention, PositionConfig
 from resattn.mixers.transposed import TransposedAttention, TransposedConfig
 from resattn.mixers.window import WindowAttention
@@ -57,6 +58,7 @@ MIXERS = table(
         Entry(Eca, (EcaConfig(16),), gates.ECA),
         Entry(Cbam, (CbamConfig(16),), gates.CBAM),
         Entry(AdditiveGate, (AdditiveConfig(16, context_dim=8, hidden=8),), gates.ADDITIVE),
+        Entry(LargeKernel, (LargeKernelConfig(16, kernel=11),), gates.LARGE_KERNEL),
         Entry(WindowAttention, windows.EXAMPLES, windows.WINDOW),
         Entry(TransposedAttention, (TransposedConfig(16, 4),), channels.TRANSPOSED),
         Entry(ChannelAttention, (ChannelConfig(16), ChannelConfig(16, False)), channels.CHANNEL),

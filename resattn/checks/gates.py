@@ -1,4 +1,4 @@
-"""Identities of the gates: ECA, CBAM, additive."""
+"""Identities of the gates: ECA, CBAM, additive, large kernel."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from resattn.checks.probe import Probe, error, holds, identities, violated
 from resattn.mixers.additive import AdditiveConfig, AdditiveGate
 from resattn.mixers.cbam import Cbam, CbamConfig
 from resattn.mixers.eca import Eca, EcaConfig, adaptive_kernel
+from resattn.mixers.large_kernel import LargeKernel, LargeKernelConfig
 
 
 def eca_delta_kernel_gates_by_own_mean(probe: Probe) -> float:
@@ -81,6 +82,28 @@ def additive_gate_teaches_both_inputs(probe: Probe) -> float:
     return holds(all(bool(gradient.abs().sum() > 0) for gradient in gradients))
 
 
+def large_kernel_of_deltas_squares(probe: Probe) -> float:
+    """Strips that hand their input on and an identity over channels gate x by itself."""
+    mixer, x = probe.fill(LargeKernel(LargeKernelConfig(4)), std=0.0), probe.randn(2, 4, 9, 10)
+    for strip in (s for s in mixer.strips if isinstance(s, nn.Conv2d)):
+        strip.weight.data[..., strip.weight.shape[2] // 2, strip.weight.shape[3] // 2] = 1.0
+    mixer.point.weight.data[:, :, 0, 0] = torch.eye(4)
+    return error(mixer(x), x * x)
+
+
+def large_kernel_is_one_dense_kernel(probe: Probe) -> float:
+    """Away from the border the four strips of a channel are one kernel, their product."""
+    mixer = probe.fill(LargeKernel(LargeKernelConfig(4, kernel=23)), std=1.0)
+    for name, parameter in mixer.strips.named_parameters():
+        parameter.data.mul_(not name.endswith("bias"))
+    point = torch.zeros(1, 4, 45, 45, dtype=probe.dtype, device=probe.device)
+    point[..., 22, 22] = 1.0
+    kernel = mixer.strips(point)[0, :, None, 11:-11, 11:-11].flip(2, 3)
+    x = probe.randn(1, 4, 27, 28)
+    gate = mixer.point(F.conv2d(x, kernel, groups=4))
+    return error(mixer(x)[..., 11:-11, 11:-11], x[..., 11:-11, 11:-11] * gate)
+
+
 def _mlp(mixer: Cbam, pooled: Tensor) -> Tensor:
     first, second = (m for m in mixer.channel if isinstance(m, nn.Linear))
     hidden: Tensor = (pooled @ first.weight.T + first.bias).clamp_min(0)
@@ -102,3 +125,4 @@ ADDITIVE = identities(
     additive_gate_only_dims,
     additive_gate_teaches_both_inputs,
 )
+LARGE_KERNEL = identities(large_kernel_of_deltas_squares, large_kernel_is_one_dense_kernel)

@@ -5,7 +5,7 @@ import torch
 from core_cases import case
 
 # Not: shifted windows (minutes), channel, transposed and deformable (size-dependent), keys.
-EXPORTED = ["eca-0", "cbam-0", "additive-0", "window-2", "position-0"]
+EXPORTED = ["eca-0", "cbam-0", "additive-0", "large-kernel-0", "window-2", "position-0"]
 
 
 @pytest.mark.slow

@@ -15,6 +15,7 @@ PARAMETERS = {
     "eca-0": 3,
     "cbam-0": 2 * 16 * 4 + 4 + 16 + 2 * 49 + 1,
     "additive-0": 16 * 8 + 8 * 8 + 8 + 8 + 1,
+    "large-kernel-0": 16 * (2 * (3 + 1) + 2 * (5 + 1)) + 16 * 16 + 16,
     "window-0": 4 * 16 * 16 + 4 * 16 + 4 * 7 * 7,
     # two networks 2 -> 64 -> 64 -> 64 -> 2 with three norms, and the depthwise branch
     "window-1": 4 * 16 * 16 + 4 * 16

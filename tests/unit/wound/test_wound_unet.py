@@ -48,7 +48,9 @@ def test_the_default_fits_the_budget():
     assert 2 * sum(t.numel() for t in model.state_dict().values()) <= 10 * 2**20  # as fp16
 
 
-@pytest.mark.parametrize(("block", "skip"), [("eca", None), ("cbam", "additive"), (None, None)])
+@pytest.mark.parametrize(
+    ("block", "skip"), [("eca", None), ("cbam", "additive"), ("large-kernel", None), (None, None)]
+)
 def test_gates_come_from_the_core(block, skip):
     model = small(block=block, skip=skip)
     mixers = [m.mixer for m in model.modules() if isinstance(m, ResidualAttention)]
