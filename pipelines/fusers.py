@@ -34,6 +34,7 @@ class Choice:
         name: The method that was chosen.
         fuser: It, fitted.
         own_threads: True for networks, whose arithmetic uses all threads by itself.
+        tile: Side of its tiles, PAN pixels, where memory allows it.
         facts: For the report: scores that decided, loss before and after.
         pack: Gives the adapted weights as the bytes of a file; None where nothing was adapted.
     """
@@ -41,6 +42,7 @@ class Choice:
     name: str
     fuser: Fuser
     own_threads: bool = False
+    tile: int = 1024
     facts: Mapping[str, Any] = field(default_factory=dict)
     pack: Callable[[str], bytes] | None = None
 
@@ -66,7 +68,8 @@ def choose(
 ) -> Choice:
     """The method, fitted to the scene and, where it learns, adapted to it."""
     if method in classical.METHODS:
-        return Choice(method, classical.fit(method, scene, calibration.optics))
+        # They read little around a tile: a small one stays in the cache of its core.
+        return Choice(method, classical.fit(method, scene, calibration.optics), tile=512)
     return _adapted(method, scene, calibration, config, progress)
 
 

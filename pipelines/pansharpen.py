@@ -184,7 +184,7 @@ def finish(
         parse_bytes(config.ram) // 2,
         4.0 * _FLOATS_PER_PIXEL * (prepared.scene.bands + 1),
         align=BLOCK,
-        largest=1024,
+        largest=choice.tile,
     )
     windows = [tile.inner for tile in tiles(grid.pan_height, grid.pan_width, size)]
     with (

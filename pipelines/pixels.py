@@ -26,8 +26,16 @@ def to_dtype(
         return filled.astype(target)
     limits = np.iinfo(target)
     # float32 cannot hold the limits of 32-bit types; float64 can.
-    rounded = np.clip(np.rint(values.astype(np.float64)), limits.min, limits.max)
+    exact = np.result_type(values, np.float32 if target.itemsize <= 2 else np.float64)
+    rounded = np.rint(values, dtype=exact)
+    np.clip(rounded, limits.min, limits.max, out=rounded)
+    pixels: NDArray[np.generic] = rounded.astype(target)
     if nodata is not None:
-        neighbour = nodata + 1 if nodata < limits.max else nodata - 1
-        rounded[rounded == nodata] = neighbour
-    return np.where(valid, rounded, 0 if nodata is None else nodata).astype(target)
+        taken = target.type(nodata)
+        neighbour = taken + 1 if nodata < limits.max else taken - 1
+        clash = pixels == taken
+        if clash.any():
+            pixels[clash] = neighbour
+    if not valid.all():
+        np.copyto(pixels, target.type(0 if nodata is None else nodata), where=~valid)
+    return pixels

@@ -14,13 +14,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from resattn.fusion.axis import Axis, enlarging, reducing
 from resattn.fusion.classical import Model
 from resattn.fusion.consistency import consistent
 from resattn.fusion.injection import inject
 from resattn.fusion.losses import unlikeness
-from resattn.fusion.mtf import low_pass_rows
-from resattn.fusion.pyramid import POINT, Pyramid
-from resattn.fusion.resample import interpolation_rows
+from resattn.fusion.pyramid import Pyramid
 from resattn.fusion.taps import Image, Mask, Rows
 from resattn.tiling import Window
 
@@ -177,11 +176,9 @@ def _camera(pyramid: Pyramid, window: Window) -> tuple[Window, Camera] | None:
     grid, optics = pyramid.scene.grid, pyramid.optics
     rows, cols = [], []
     for gain, (dy, dx) in zip(optics.ms_gains, optics.shifts, strict=True):
-        moved = grid.shifted(dy, dx)
-        y = _Line(moved.offset_y, moved.scale_y, grid.ms_height, grid.pan_height)
-        x = _Line(moved.offset_x, moved.scale_x, grid.ms_width, grid.pan_width)
-        rows.append(_Axis(y, gain, grid.ratio, window.row, window.height))
-        cols.append(_Axis(x, gain, grid.ratio, window.col, window.width))
+        y, x = grid.shifted(dy, dx).axes
+        rows.append(_Side(y, gain, grid.ratio, window.row, window.height))
+        cols.append(_Side(x, gain, grid.ratio, window.col, window.width))
     top, bottom = max(axis.first for axis in rows), min(axis.stop for axis in rows)
     left, right = max(axis.first for axis in cols), min(axis.stop for axis in cols)
     if bottom <= top or right <= left:
@@ -194,29 +191,14 @@ def _camera(pyramid: Pyramid, window: Window) -> tuple[Window, Camera] | None:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Line:
-    """MS sample k of `samples` lies at offset + scale·k on an axis of `pixels`."""
-
-    offset: float
-    scale: float
-    samples: int
-    pixels: int
-
-
-class _Axis:
+class _Side:
     """One band along one axis of a patch: MS samples `first` to `stop` have their filter on it."""
 
-    def __init__(self, line: _Line, gain: float, ratio: float, start: int, length: int) -> None:
-        self._pixels = np.arange(start, start + length, dtype=np.float64)
-        self._line = line
-        near = np.clip((self._pixels[[0, -1]] - line.offset) / line.scale, 0, line.samples - 1)
+    def __init__(self, axis: Axis, gain: float, ratio: float, start: int, length: int) -> None:
+        self._axis, self._start, self._length = axis, start, length
+        near = np.clip(axis.samples_of(start, length)[[0, -1]], 0, axis.samples - 1)
         index = np.arange(int(np.ceil(near[0])), int(near[1]) + 1)
-        centres = line.offset + line.scale * index.astype(np.float64)
-        if gain == POINT:
-            rows = interpolation_rows(centres, line.pixels)
-        else:
-            rows = low_pass_rows(centres, line.pixels, gain, ratio)
+        rows = reducing(axis, int(index[0]), len(index), gain, ratio)
         columns = rows.matrix.indices.reshape(len(index), -1) + rows.start
         inside = (columns.min(1) >= start) & (columns.max(1) < start + length)
         kept = index[inside]
@@ -229,8 +211,7 @@ class _Axis:
 
     def up(self, first: int, stop: int) -> Tensor:
         """(pixels, stop − first): the interpolator, with zeros outside `first` … `stop`."""
-        line = self._line
-        rows = interpolation_rows((self._pixels - line.offset) / line.scale, line.samples)
+        rows = enlarging(self._axis, self._start, self._length)
         return torch.from_numpy(_dense(rows, first, stop - first))
 
 

@@ -59,8 +59,8 @@ def fit(method: str, scene: Scene, optics: Optics, *, consistency: float = 0.0) 
 
     Args:
         method: A key of `METHODS`.
-        scene: Both images; statistics come from up to 16 windows of 512² PAN pixels spread over
-            it, so their cost does not grow with the scene.
+        scene: Both images; statistics come from windows of a million PAN pixels at most
+            (`Scene.sample_windows`), so their cost does not grow with the scene.
         optics: MTF gains and shifts of the bands.
         consistency: 0 … 1, how strongly bands are corrected until reduction returns the MS
             samples, see `resattn.fusion.consistency`.

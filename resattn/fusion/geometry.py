@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resattn.errors import ItemError
+from resattn.fusion.axis import Axis
 from resattn.tiling import Window
 
 LEAST_RATIO, MOST_RATIO = 1.5, 6.5
@@ -93,6 +94,14 @@ class GridMap:
         rows = _within(self.offset_y, self.scale_y, self.ms_height, self.pan_height)
         cols = _within(self.offset_x, self.scale_x, self.ms_width, self.pan_width)
         return Window(rows[0], cols[0], rows[1] - rows[0], cols[1] - cols[0])
+
+    @property
+    def axes(self) -> tuple[Axis, Axis]:
+        """Both directions, downwards and to the right."""
+        return (
+            Axis(self.offset_y, self.scale_y, self.ms_height, self.pan_height),
+            Axis(self.offset_x, self.scale_x, self.ms_width, self.pan_width),
+        )
 
     def shifted(self, dy: float, dx: float) -> GridMap:
         """The map if MS content really lies (dy, dx) PAN pixels farther down and right."""

@@ -14,17 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from resattn.fusion.axis import POINT as POINT
+from resattn.fusion.axis import enlarging, reducing
 from resattn.fusion.mtf import low_pass_rows
-from resattn.fusion.resample import REACH, filled, interpolate, interpolation_rows
+from resattn.fusion.resample import REACH, filled, interpolate
 from resattn.fusion.scene import Scene
 from resattn.fusion.taps import Image, Mask, Rows, convolve, filter_axes
 from resattn.tiling import Window
 
 Shift: TypeAlias = tuple[float, float]
 """(dy, dx): how many PAN pixels down and right of its nominal place a band's content lies."""
-
-POINT = 1.0
-"""A Nyquist gain of 1: MS samples PAN without any low-pass (see `Optics.softness`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,21 +177,15 @@ class Pyramid:
         return union([span_of(*self._reduction(cover, g, s)) for g, s in self.optics.groups])
 
     def _interpolation(self, window: Window, shift: Shift) -> tuple[Rows, Rows]:
-        grid = self.scene.grid.shifted(*shift)
-        return (
-            interpolation_rows(grid.ms_rows(indices(window.row, window.height)), grid.ms_height),
-            interpolation_rows(grid.ms_cols(indices(window.col, window.width)), grid.ms_width),
-        )
+        y, x = self.scene.grid.shifted(*shift).axes
+        return enlarging(y, window.row, window.height), enlarging(x, window.col, window.width)
 
     def _reduction(self, cover: Window, gain: float, shift: Shift) -> tuple[Rows, Rows]:
-        grid = self.scene.grid.shifted(*shift)
-        y = grid.pan_rows(indices(cover.row, cover.height))
-        x = grid.pan_cols(indices(cover.col, cover.width))
-        if gain == POINT:
-            return interpolation_rows(y, grid.pan_height), interpolation_rows(x, grid.pan_width)
+        ratio = self.scene.grid.ratio
+        y, x = self.scene.grid.shifted(*shift).axes
         return (
-            low_pass_rows(y, grid.pan_height, gain, grid.ratio),
-            low_pass_rows(x, grid.pan_width, gain, grid.ratio),
+            reducing(y, cover.row, cover.height, gain, ratio),
+            reducing(x, cover.col, cover.width, gain, ratio),
         )
 
     def _on_pan(self, cover: Window) -> Mask:

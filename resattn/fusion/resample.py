@@ -18,6 +18,9 @@ TAPS = 12
 REACH = TAPS // 2
 """MS samples that an output needs on either side."""
 
+_DECIMALS = 9
+"""Places between samples are the same if they agree to so many decimals."""
+
 # Aiazzi et al., "Context-driven fusion of high spatial and spectral resolution images based on
 # oversampled multiresolution analysis", IEEE TGRS 40(10), 2002: half of the symmetric filter.
 _TAPS_23 = (
@@ -45,7 +48,10 @@ def interpolation_rows(positions: NDArray[np.float64], length: int, taps: int = 
     )
     base = np.floor(snapped).astype(np.int64)
     columns = base[:, None] + np.arange(1 - taps // 2, taps // 2 + 1)
-    return mirrored_rows(columns, lagrange(snapped - base, taps), length)
+    # On a regular grid few fractional places occur: each row of weights is computed once.
+    fraction: NDArray[np.float64] = np.round(snapped - base, _DECIMALS)
+    places, which = np.unique(fraction, return_inverse=True)
+    return mirrored_rows(columns, lagrange(places, taps)[which], length)
 
 
 def interpolate(ms: Image, rows: Rows, cols: Rows, valid: Mask | None = None) -> Image:

@@ -73,7 +73,9 @@ class Statistics:
         pan, pan_valid = self.pyramid.pan(window)
         enlarged, covered = self.pyramid.enlarged(window)
         channels = np.concatenate([enlarged, self.pyramid.low(window), pan[None]])
-        return Moments.of(channels[:, pan_valid & covered])
+        valid = pan_valid & covered
+        whole = valid.all()  # then spare the copy
+        return Moments.of(channels.reshape(len(channels), -1) if whole else channels[:, valid])
 
     def _coarse(self, window: Window) -> Coarse:
         outer = self.pyramid.clip_ms(window.grown(SIZE // 2))

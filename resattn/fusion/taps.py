@@ -87,21 +87,23 @@ def filter_axes(image: Image, rows: Rows, cols: Rows, *, reducing: bool = False)
         result = _horizontal(_vertical(stack, rows), cols)
     else:
         result = _vertical(_horizontal(stack, cols), rows)
-    return result.reshape(*image.shape[:-2], *result.shape[1:])
+    return np.ascontiguousarray(result).reshape(*image.shape[:-2], *result.shape[1:])
 
 
 def _vertical(stack: Image, rows: Rows) -> Image:
-    """(B, H, W) filtered down the columns. Sparse products want that axis first, flat behind it."""
-    bands, height, width = stack.shape
-    flat = np.ascontiguousarray(stack.transpose(1, 0, 2)).reshape(height, -1)
-    return np.ascontiguousarray((rows.matrix @ flat).reshape(-1, bands, width).transpose(1, 0, 2))
+    """(B, H, W) filtered down the columns, band by band: one stays in the processor's cache."""
+    out = np.empty((len(stack), rows.matrix.shape[0], stack.shape[2]), np.float32)
+    for target, band in zip(out, stack, strict=True):
+        target[...] = rows.matrix @ band
+    return out
 
 
 def _horizontal(stack: Image, cols: Rows) -> Image:
-    """(B, H, W) filtered along the rows."""
+    """(B, H, W) filtered along the rows. Sparse products want that axis first, flat behind it."""
     bands, height, width = stack.shape
     flat = np.ascontiguousarray(stack.transpose(2, 0, 1)).reshape(width, -1)
-    return np.ascontiguousarray((cols.matrix @ flat).reshape(-1, bands, height).transpose(1, 2, 0))
+    filtered: Image = (cols.matrix @ flat).reshape(-1, bands, height).transpose(1, 2, 0)
+    return filtered
 
 
 def convolve(

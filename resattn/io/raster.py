@@ -95,6 +95,7 @@ class Raster:
     def __init__(self, dataset: DatasetReader, info: RasterInfo) -> None:
         self._dataset = dataset
         self._turn = threading.Lock()
+        self._masked = [_is_masked(flags) for flags in dataset.mask_flag_enums]
         self.info = info
 
     def read(
@@ -177,7 +178,7 @@ class Raster:
 
     def _valid_inside(self, window: Window, bands: list[int]) -> Valid:
         valid = np.ones((len(bands), window.height, window.width), np.bool_)
-        masked = [i for i, band in enumerate(bands) if self._is_masked(band)]
+        masked = [i for i, band in enumerate(bands) if self._masked[band - 1]]
         if masked:
             with self._calling():
                 masks = self._dataset.read_masks([bands[i] for i in masked], window=_bounds(window))
@@ -198,10 +199,6 @@ class Raster:
         with self._turn, _reporting(self.info.path), environment():
             reach("read_window")
             yield
-
-    def _is_masked(self, band: int) -> bool:
-        flags = self._dataset.mask_flag_enums[band - 1]
-        return MaskFlags.per_dataset in flags or MaskFlags.alpha in flags
 
 
 @contextmanager
@@ -305,6 +302,10 @@ def _check_opened(info: RasterInfo, interleaving: Any, limits: Limits) -> None:
             "rewrite it in tiles with gdal_translate -co TILED=YES",
             code="E305",
         )
+
+
+def _is_masked(flags: Sequence[MaskFlags]) -> bool:
+    return MaskFlags.per_dataset in flags or MaskFlags.alpha in flags
 
 
 def _bounds(window: Window) -> tuple[tuple[int, int], tuple[int, int]]:
