@@ -29,13 +29,12 @@ from typing import Any
 import bjontegaard
 import numpy as np
 
-from bench.compress_exact import mismatches
+from bench.compress_exact import QUALITIES, mismatches
 from bench.peers import Run, measured
 from resattn.io.image import read_image, write_image
 from resattn.metrics.error import psnr
 from resattn.metrics.ms_ssim import ms_ssim
 
-QUALITIES = (2, 10, 20, 32, 45, 58, 72, 88)
 ANCHORS = (
     "jpeg420-prog", "webp-m6", "jpeg2000", "jxl-e7", "avif420-s6-default", "avif444-s6-psnr",
     "heic-x265-444-slow", "vvenc-fast-420-10b",
