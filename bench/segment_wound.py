@@ -5,10 +5,11 @@ r"""The numbers that README and docs quote for segment-wound, peers scored in th
     python -m bench.segment_wound calibrate --weights FILE --data FOLDER --folds 5 --fold 0 \
         --shelf resattn/weights
     python -m bench.segment_wound network --weights FILE [--tta]
+    python -m bench.segment_wound robustness --weights FILE
 
-Reads the shared test data at $RESATTN_SHARED. `network` looks at the validation photographs and is
-for reporting only; `calibrate` reads training photographs only and puts the weights with their
-decision on a shelf, a folder with an index.
+Reads the shared test data at $RESATTN_SHARED. `network` and `robustness` look at the validation
+photographs and are for reporting only; `calibrate` reads training photographs only and puts the
+weights with their decision on a shelf, a folder with an index.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,13 +45,14 @@ from resattn.wound.photo import Rgb
 from resattn.wound.scale import from_marker
 
 Mask = NDArray[np.bool_]
+Image = TypeVar("Image", Mask, Rgb)
 Maps = Mapping[str, NDArray[np.float64]]
 PEERS = {"FANet": "FANet", "IFANet (needs clicks)": "ifanet"}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=["peers", "markers", "calibrate", "network"])
+    parser.add_argument("what", choices=list(COMMANDS))
     parser.add_argument("--weights", default="")
     parser.add_argument("--data", type=Path, help="training photographs: folder or kept file")
     parser.add_argument("--folds", type=int, default=5)
@@ -58,9 +61,7 @@ def main() -> None:
     parser.add_argument("--limit", type=int, default=0, help="photographs to look at; 0: all")
     parser.add_argument("--tta", action="store_true")
     options = parser.parse_args()
-    {"peers": peers, "markers": markers, "calibrate": calibrated, "network": network}[options.what](
-        options
-    )
+    COMMANDS[options.what](options)
 
 
 def peers(_: argparse.Namespace) -> None:
@@ -114,7 +115,7 @@ def decided(file: Path, decision: Decision) -> tuple[Entry, bytes]:
 
 
 def network(options: argparse.Namespace) -> None:
-    """Everything the bars ask of a network, on the validation photographs."""
+    """Scores, speed and calibration of a network, on the validation photographs."""
     examiner = make_examiner(SegmentWoundConfig(weights=options.weights, tta=options.tta))
     names = splits()["FUSeg validation, official"][: options.limit or None]
     labels = {name: label(name) for name in names}
@@ -130,11 +131,19 @@ def network(options: argparse.Namespace) -> None:
     print(f"\n{seconds:.2f} CPU s per photograph of 512×512")
     print(f"boundary-band ECE {band_error(maps, labels):.3f}; ", end="")
     print(f"90 % area interval covers {100 * coverage(maps, labels, examiner.decision):.1f} %")
-    whole = mean_dice(maps.values(), labels.values(), examiner.decision)
-    for title, (change, follow) in CHANGES.items():
-        changed = predict(examiner, {name: change(photo) for name, photo in photos.items()})
-        dice = mean_dice(changed.values(), map(follow, labels.values()), examiner.decision)
-        print(f"{title:24} Dice {100 * dice:.2f}, {100 * (dice - whole):+.2f}")
+
+
+def robustness(options: argparse.Namespace) -> None:
+    """What each change of the validation photographs costs, in points of image Dice."""
+    examiner = make_examiner(SegmentWoundConfig(weights=options.weights, tta=options.tta))
+    names = splits()["FUSeg validation, official"][: options.limit or None]
+    labels = {name: label(name) for name in names}
+    whole = 0.0
+    for title, (change, follow) in {"as it is": (_same, _same), **CHANGES}.items():
+        maps = predict(examiner, {name: change(photograph(name)) for name in names})
+        dice = 100 * mean_dice(maps.values(), map(follow, labels.values()), examiner.decision)
+        whole = whole or dice
+        print(f"{title:24} Dice {dice:.2f}, {dice - whole:+.2f}", flush=True)
 
 
 HEADER = f"{'':24} image  pooled  IoU    P      R      NSD@3  HD95   area   false alarms"
@@ -197,8 +206,8 @@ def coverage(maps: Maps, labels: Mapping[str, Mask], decision: Decision) -> floa
     return float(np.mean(held))
 
 
-def _same(mask: Mask) -> Mask:
-    return mask
+def _same(image: Image) -> Image:
+    return image
 
 
 def _gamma(value: float) -> Callable[[Rgb], Rgb]:
@@ -272,6 +281,15 @@ def photograph(name: str) -> Rgb:
     """A validation photograph."""
     found = next((data() / "fuseg/validation/images").glob(f"{Path(name).stem}.*"))
     return np.asarray(read_image(found).pixels, dtype=np.uint8)
+
+
+COMMANDS: Mapping[str, Callable[[argparse.Namespace], None]] = {
+    "peers": peers,
+    "markers": markers,
+    "calibrate": calibrated,
+    "network": network,
+    "robustness": robustness,
+}
 
 
 if __name__ == "__main__":
