@@ -64,7 +64,7 @@ class Division:
 
 
 def divisions(plan: Plan, share: Share, order: Order, work: Work) -> Iterator[Division]:
-    """The items to be divided: those of a run that has fewer of them than hands.
+    """The items to be divided: those to be made in a run that has fewer of them than hands.
 
     Args:
         plan: The whole, of which `share` may be a part.
@@ -72,19 +72,12 @@ def divisions(plan: Plan, share: Share, order: Order, work: Work) -> Iterator[Di
         order: Of the run.
         work: What is done with an item.
     """
-    if not isinstance(work, Portable):
+    if not isinstance(work, Portable) or len(plan.items) >= _hands(share, order):
         return
     told = batch.terms(share, order)
-    earlier = {} if share.memory is None else {i.output: share.memory.made(i) for i in plan.items}
-    todo = [
-        item
-        for item in plan.items
-        if not ((made := earlier.get(item.output)) and is_made(item, made, told))
-    ]
-    if len(todo) >= _hands(share, order):
-        return
-    for item in todo:
-        windows = _windows(item, work)
+    for item in plan.items:
+        earlier = None if share.memory is None else share.memory.made(item)
+        windows = () if earlier and is_made(item, earlier, told) else _windows(item, work)
         if len(windows) > 1:
             yield _division(item, windows, share, order)
 

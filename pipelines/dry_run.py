@@ -27,7 +27,8 @@ def describe(share: Share, order: Order, work: Work, divided: Sequence[Division]
     told = terms(share, order)
     kept = {item.output for item in share.plan.items if _is_kept(item, share, told)}
     plan = share.plan.part(lambda item: item.output not in kept)
-    workers = max(1, min(order.workers or available_threads(), len(plan.items)))
+    units = max([len(plan.items), *(len(division.strips) for division in divided)])
+    workers = max(1, min(order.workers or available_threads(), units))
     ram = workers * (_resident() + parse_bytes(str(order.config.get("ram", "0GB"))))
     seconds = _seconds(plan.items, share.root, order.command, told.fingerprint)
     lines = [

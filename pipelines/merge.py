@@ -59,12 +59,15 @@ def merge(out: str | Path, command: str = "") -> Run:
 
 
 def _check_joined(folder: Path) -> None:
-    if (strips := folder / journal.FOLDER / STRIPS).is_dir():
-        raise UserError(
-            f"{strips} holds strips of a raster that is not yet put together",
-            "once every shard is done, give their command without --shard and with --resume",
-            code="E213",
-        )
+    strips = folder / journal.FOLDER / STRIPS
+    for account in strips.glob(f"**/{journal.FOLDER}/*.jsonl"):
+        output = folder / account.parent.parent.relative_to(strips)
+        if not output.exists():
+            raise UserError(
+                f"{output} lies in strips that are not yet put together",
+                "once every shard is done, give their command without --shard and with --resume",
+                code="E213",
+            )
 
 
 def _last_section(path: Path) -> _Section | None:

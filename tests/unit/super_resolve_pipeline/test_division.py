@@ -92,6 +92,7 @@ def test_shards_make_strips_and_resume_puts_them_together(
     assert len(made) == STRIPS + 1, "what was whole is kept, what was damaged made again"
     assert {n: data for n, data in contents(out).items() if not n.startswith(".resattn")} == whole
     assert not (out / ".resattn" / "strips").exists()
+    assert resattn("merge", out).code == 0
     assert "strips" not in resattn(*line(out / "out.tif", "--workers", 4, "--resume")).err
     assert len(made) == STRIPS + 1, "a raster that is made is not divided again"
 
