@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -11,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from resattn.cli.main import run
 from resattn.weights.index import Shelf
 from tests.faults.commands import COMMANDS, fill
 from tests.faults.forked import Job
-from tests.shell import Shell
 
 Disk = Callable[[int], AbstractContextManager[Path]]
 
@@ -71,17 +72,34 @@ def small_networks(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return shelf.folder
 
 
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory, small_networks: Path) -> dict[str, Path]:
+    """A folder for every command: the items `a` and `b` in `in`, their outputs in `whole`."""
+    folders = {}
+    handler = signal.getsignal(signal.SIGTERM)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RESATTN_HOME", str(small_networks))
+        for name, command in COMMANDS.items():
+            root = folders[name] = tmp_path_factory.mktemp(name.replace(" ", "-"))
+            (root / "in").mkdir()
+            for item in "ab":
+                command.make(root / "in", item)
+            with pytest.raises(SystemExit) as stopped:
+                run(command.line(root / "in", root / "whole"))
+            assert not stopped.value.code, name
+    signal.signal(signal.SIGTERM, handler)
+    return folders
+
+
 @pytest.fixture
-def jobs(tmp_path: Path, small_networks: Path, monkeypatch: pytest.MonkeyPatch, resattn: Shell):
-    """Every command on the items `a` and `b`, with what it writes when nothing goes wrong."""
+def jobs(
+    made: dict[str, Path], small_networks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> dict[str, Job]:
+    """Every command on its two items, with what it writes when nothing goes wrong."""
     monkeypatch.setenv("RESATTN_HOME", str(small_networks))
-    made: dict[str, Job] = {}
-    for name, command in COMMANDS.items():
-        root = tmp_path / name.replace(" ", "-")
-        (root / "in").mkdir(parents=True)
-        for item in "ab":
-            command.make(root / "in", item)
-        assert resattn(*command.line(root / "in", root / "whole")).code == 0
-        line = command.line(root / "in", root / "out", "--overwrite")
-        made[name] = {"line": line, "out": str(root / "out"), "whole": str(root / "whole")}
-    return made
+    found: dict[str, Job] = {}
+    for name, root in made.items():
+        out = tmp_path / root.name
+        line = COMMANDS[name].line(root / "in", out, "--overwrite")
+        found[name] = {"line": line, "out": str(out), "whole": str(root / "whole")}
+    return found

@@ -8,6 +8,7 @@ in the children only, since GDAL does not survive a fork.
 from __future__ import annotations
 
 import ctypes
+import importlib
 import json
 import os
 import platform
@@ -164,11 +165,13 @@ def _import_everything() -> None:
     from resattn.io.image import opencv
 
     opencv()
+    for verb in {job["line"][0] for job in jobs.values()}:
+        importlib.import_module(f"resattn.pipelines.{verb.replace('-', '_')}")
 
 
 if __name__ == "__main__":
     mode, *numbers = sys.argv[1:]
-    _import_everything()
     jobs = json.load(sys.stdin)
+    _import_everything()
     tries = {"kill": kill, "memory": memory, "offline": offline}[mode]
     json.dump({name: tries(job, *map(int, numbers)) for name, job in jobs.items()}, sys.stdout)

@@ -13,7 +13,7 @@ from resattn.weights.onnx_export import BoxesAndScores, export_onnx
 SIDE = 128
 
 
-@pytest.fixture(scope="module", params=["atss", "retinanet"])
+@pytest.fixture(scope="module", params=["atss", pytest.param("retinanet", marks=pytest.mark.slow)])
 def model(request):
     torch.manual_seed(0)
     bvr = BvrConfig(heads=2, width=8, depth=1)
