@@ -18,7 +18,7 @@ import rasterio
 from numpy.typing import NDArray
 from rasterio.transform import from_origin
 
-from bench.detect_sets import cpu_seconds, data, doubles, searcher
+from bench.detect_sets import chosen, cpu_seconds, data, doubles, searcher
 from resattn.detection.annotations import Marked
 from resattn.detection.finder import Finder
 from resattn.detection.found import Found
@@ -28,9 +28,9 @@ from resattn.detection.score import evaluate, relabelled
 from resattn.io.image import opencv
 from resattn.tiling import Window
 
-TILES = (512, 384)
+OVERLAPS = {512: 128, 384: 192}
+"""Of the windows that are tried; the second is half, as its objects are nearly as large."""
 _ROWS, _COLUMNS = 3, 4
-_LIMIT = 2000  # boxes of one window, which is here as large as twelve
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,22 +43,22 @@ class Sheet:
 
 
 def seams(options: argparse.Namespace) -> None:
-    """AP of rasters looked at whole against windows of 512 and 384, and doubles across seams."""
+    """AP of rasters looked at whole against windows that overlap, and doubles across seams."""
     detector = searcher(options)
     annotations, files = read_pictures(data() / options.set)
     best = 0.0
     with tempfile.TemporaryDirectory() as folder:
         side = detector.finder.sight.side
-        sheets = [*sheets_of(annotations.pictures, files, side, Path(folder))]
+        sheets = [*sheets_of(chosen(options, annotations.pictures), files, side, Path(folder))]
         truths = [truth for sheet in sheets for truth in sheet.truths]
-        for tile in (0, *TILES):
+        for tile in (0, *OVERLAPS):
             before = cpu_seconds()
             found = [one for sheet in sheets for one in looked_at(sheet, tile, detector.finder)]
             seconds = cpu_seconds() - before
             same = [relabelled(one, detector.classes, annotations.classes)[0] for one in found]
             made = evaluate(truths, same, annotations.classes, score=detector.score)
             best = best if tile else made.numbers["ap"]
-            told = f"windows of {tile}" if tile else "whole"
+            told = f"{tile} by {OVERLAPS[tile]}" if tile else "whole"
             print(
                 f"{told:14} AP {made.numbers['ap']:.4f} ({made.numbers['ap'] - best:+.4f}, bar "
                 f"-.003), AP50 {made.numbers['ap50']:.4f}; {doubled(same, detector.score)}; "
@@ -81,7 +81,8 @@ def looked_at(sheet: Sheet, tile: int, finder: Finder) -> list[Found]:
     """What is found in each photograph of a sheet by windows of `tile`; 0 looks at all at once."""
     with open_picture(sheet.path) as picture:
         side = tile or max(picture.size)
-        sight = replace(finder.sight, tile=side, overlap=tile // 4, zoom=1, limit=_LIMIT)
+        limit = finder.sight.limit * (1 if tile else len(sheet.places))
+        sight = replace(finder.sight, tile=side, overlap=OVERLAPS.get(tile, tile // 4), zoom=1, limit=limit)
         found = Finder(finder.model, sight, finder.device, finder.precision).find(picture)
     return [_inside(found, place) for place in sheet.places]
 
@@ -98,8 +99,8 @@ def sheets_of(
         folder: Where sheets are written.
     """
     for number in range(len(pictures) // (_ROWS * _COLUMNS)):
-        chosen = pictures[number * _ROWS * _COLUMNS :][: _ROWS * _COLUMNS]
-        scaled = [_scaled(marked, files[marked.name], side) for marked in chosen]
+        twelve = pictures[number * _ROWS * _COLUMNS :][: _ROWS * _COLUMNS]
+        scaled = [_scaled(marked, files[marked.name], side) for marked in twelve]
         height, width = scaled[0][0].shape[1:]
         rows = [
             np.concatenate([pixels for pixels, _ in scaled[i : i + _COLUMNS]], axis=2)

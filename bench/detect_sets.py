@@ -16,13 +16,14 @@ import numpy as np
 import torch
 
 from resattn.detection import geojson
-from resattn.detection.annotations import Boxes
+from resattn.detection.annotations import Boxes, Marked
+from resattn.detection.coco_numbers import NUMBERS
 from resattn.detection.finder import Finder
 from resattn.detection.finding import Finding
 from resattn.detection.found import Found, overlaps
 from resattn.detection.layouts import read_pictures
 from resattn.detection.picture import open_picture
-from resattn.detection.score import NUMBERS, Evaluation, evaluate, relabelled
+from resattn.detection.score import Evaluation, evaluate, relabelled
 from resattn.detection.writers import FORMS
 from resattn.io.ground import Ground
 from resattn.models.detector import Detector, DetectorConfig
@@ -119,11 +120,7 @@ def scored(options: argparse.Namespace, tile: int) -> tuple[Evaluation, int, flo
     """The evaluation of a set, the windows looked at, and CPU seconds."""
     found_by = searcher(options, tile)
     annotations, files = read_pictures(data() / options.set)
-    pictures = list(annotations.pictures)
-    if options.folds:
-        inside = held_out([p.name for p in pictures], options.folds, options.fold).tolist()
-        pictures = [p for p, held in zip(pictures, inside, strict=True) if held]
-        print("held out:", ", ".join(p.name for p in pictures))
+    pictures = chosen(options, annotations.pictures)
     findings, windows, before = [], 0, cpu_seconds()
     for marked in pictures:
         with open_picture(files[marked.name]) as picture:
@@ -135,6 +132,16 @@ def scored(options: argparse.Namespace, tile: int) -> tuple[Evaluation, int, flo
     print(f"tile {tile or 512}: {doubles(findings)} doubles (IoU above .6, one class)")
     made = evaluate(pictures, findings, annotations.classes, score=found_by.score)
     return made, windows, seconds
+
+
+def chosen(options: argparse.Namespace, pictures: Sequence[Marked]) -> list[Marked]:
+    """The pictures of one fold, or all."""
+    if not options.folds:
+        return list(pictures)
+    inside = held_out([p.name for p in pictures], options.folds, options.fold).tolist()
+    kept = [p for p, held in zip(pictures, inside, strict=True) if held]
+    print("held out:", ", ".join(p.name for p in kept))
+    return kept
 
 
 def doubles(findings: Sequence[Found], least: float = 0.6) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from resattn.detection.finder import FLOOR, TILE, Sight
 from resattn.detection.writers import FORMS
@@ -46,6 +47,11 @@ class DetectConfig(ComputeConfig):
     write: str = ""
     overlay: bool = False
     max_pixels: int = 0
+
+    def result_options(self) -> dict[str, Any]:
+        """The options that can change a box: what the provenance hash covers."""
+        names = ("score", "iou", "limit", "bands", "scale", "size", "zoom", "tile", "overlap")
+        return {name: getattr(self, name) for name in (*names, "device", "precision")}
 
     def check(self) -> None:
         """Refuses what cannot be meant.

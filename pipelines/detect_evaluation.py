@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from resattn.detection.coco import read_findings
+from resattn.detection.coco_numbers import COUNTED
 from resattn.detection.picture import STREAMED
-from resattn.detection.score import COUNTED, ClassScore, Evaluation, evaluate, relabelled
+from resattn.detection.score import ClassScore, Evaluation, evaluate, relabelled
 from resattn.errors import ResattnError
 from resattn.io.atomic import write_json
 from resattn.io.ground import Ground
@@ -21,6 +22,7 @@ from resattn.io.raster import open_raster
 from resattn.io.sniff import Limits, identify
 from resattn.pipelines.detect_reference import Place, Truths, in_common
 from resattn.pipelines.result import Result
+from resattn.version import __version__
 
 _NAME = "all pictures"
 _WORST = 10
@@ -125,6 +127,8 @@ def _worst(made: Evaluation) -> str:
 def _document(made: Evaluation, classes: Sequence[str], score: float) -> dict[str, Any]:
     return {
         "schema": 1,
+        "version": __version__,
+        "command": "detect",
         "score": score,
         "numbers": {name: _plain(value) for name, value in made.numbers.items()},
         "classes": [_class(one) for one in made.classes],

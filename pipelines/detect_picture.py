@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,6 +21,7 @@ from resattn.io.sniff import Limits
 from resattn.models.detector import Detector
 from resattn.pipelines.detect_config import DetectConfig
 from resattn.pipelines.progress import Progress
+from resattn.pipelines.provenance import as_facts, stamped, tags
 from resattn.weights.index import listed
 from resattn.weights.load import Loaded, load
 
@@ -39,6 +41,7 @@ class Searcher:
     score: float
     weights: str
     weights_sha256: str
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,8 @@ def make_searcher(config: DetectConfig) -> Searcher:
     device = devices.pick(config.device)
     finder = Finder(loaded.model, config.sight(trained), device, config.precision)
     score = config.score or trained.score
-    return Searcher(config, finder, classes, score, loaded.name, loaded.sha256)
+    made = tags(TASK, config.result_options(), weights_sha256=loaded.sha256)
+    return Searcher(config, finder, classes, score, loaded.name, loaded.sha256, made)
 
 
 def search(path: Path, output: Path, searcher: Searcher, progress: Progress) -> Search:
@@ -87,6 +91,7 @@ def search(path: Path, output: Path, searcher: Searcher, progress: Progress) -> 
             found = searcher.finder.find(picture, bar.update)
         seconds = time.perf_counter() - started
         finding = Finding.of(path.name, picture.size, searcher.classes, found, picture.ground)
+        finding = replace(finding, made_by=as_facts(searcher.tags))
         outputs = _write(picture, finding, output, searcher)
     facts = {
         "found": summary(finding.above(searcher.score)),
@@ -136,7 +141,10 @@ def _write(
     if config.overlay:
         path = overlay_path(output)
         drawn = overview(picture, likely)
-        write_image(path, drawn, quality=90, inputs=(picture.path,), overwrite=config.overwrite)
+        write_image(
+            path, drawn, quality=90, metadata=stamped(None, searcher.tags),
+            inputs=(picture.path,), overwrite=config.overwrite,
+        )  # fmt: skip
         outputs.append(path)
     return tuple(outputs)
 

@@ -32,8 +32,12 @@ def tags(command: str, config: Mapping[str, Any], **facts: str) -> dict[str, str
     }
 
 
+def as_facts(tags: Mapping[str, str]) -> dict[str, str]:
+    """What `tags` say, under the names that documents and XMP have for it."""
+    return {name.removeprefix("RESATTN_").lower(): text for name, text in tags.items()}
+
+
 def stamped(metadata: Metadata | None, tags: Mapping[str, str]) -> Metadata:
     """The metadata of a photograph with the tags of `tags`, which photographs carry as XMP."""
     blocks = metadata or Metadata()
-    facts = {name.removeprefix("RESATTN_").lower(): text for name, text in tags.items()}
-    return replace(blocks, xmp=with_facts(blocks.xmp, facts))
+    return replace(blocks, xmp=with_facts(blocks.xmp, as_facts(tags)))

@@ -124,7 +124,7 @@ class Finder:
             picture: Open.
             seen: Told how many windows were looked at since it was told last.
         """
-        seams = Seams(*picture.size)
+        seams = Seams(*picture.size, self.sight.iou)
         scale = self.sight.scale(picture)
         for batch in _batches(self.sight.mosaic(picture), self._batch):
             full = [placed for placed in batch if not picture.empty(placed[1])]

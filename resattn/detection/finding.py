@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -22,6 +23,7 @@ class Finding:
         found: Objects, best first.
         ground: Where the picture lies, if it says so.
         sizes_m: Width and height (n, 2) of the objects in metres; None without a ground.
+        made_by: What files say of their making, by name.
     """
 
     name: str
@@ -31,6 +33,7 @@ class Finding:
     found: Found
     ground: Ground | None = None
     sizes_m: Points | None = None
+    made_by: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -53,10 +56,7 @@ class Finding:
         """The same without the objects below a score."""
         kept = self.found.scores >= score
         sizes = None if self.sizes_m is None else self.sizes_m[kept]
-        return Finding(
-            self.name, self.height, self.width, self.classes, self.found.only(kept),
-            self.ground, sizes,
-        )  # fmt: skip
+        return replace(self, found=self.found.only(kept), sizes_m=sizes)
 
     def class_names(self) -> list[str]:
         """The class of each object."""

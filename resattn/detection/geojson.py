@@ -69,7 +69,8 @@ def to_geojson(finding: Finding, ground: Ground) -> str:
     """The objects as a FeatureCollection, each on a line of its own, to a tenth of a millimetre.
 
     Properties are ``class``, ``score``, ``width_m`` and ``height_m``. A box across the date line
-    becomes two polygons, as RFC 7946 section 3.1.9 asks.
+    becomes two polygons, as RFC 7946 section 3.1.9 asks; ``resattn``, a foreign member (section
+    6.1), says what made the file.
 
     Raises:
         ItemError: E311 if the CRS has no way to WGS84.
@@ -93,7 +94,8 @@ def to_geojson(finding: Finding, ground: Ground) -> str:
         )
         for ring, name, score, (width, height) in rows
     )
-    return f'{{"type": "FeatureCollection", "features": [\n{features}\n]}}\n'
+    made_by = json.dumps(dict(finding.made_by))
+    return f'{{"type": "FeatureCollection", "resattn": {made_by}, "features": [\n{features}\n]}}\n'
 
 
 def _geometry(ring: Points) -> dict[str, object]:

@@ -1,33 +1,20 @@
-"""How good findings are: the twelve numbers of COCO, curves, confusions, picture by picture.
-
-The twelve are computed by faster-coco-eval, whose values are those of pycocotools; the rest here.
-"""
+"""How good findings are: the twelve numbers of COCO, curves, confusions, picture by picture."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-from faster_coco_eval import COCO, COCOeval_faster
 from numpy.typing import NDArray
 
 from resattn.detection.annotations import Marked
+from resattn.detection.coco_numbers import Table, curves, defined_mean, numbers
 from resattn.detection.found import Found, overlaps
 from resattn.errors import ItemError
 
-Table = NDArray[np.float64]
 Counts = NDArray[np.int64]
-
-COUNTED: Final = 100
-"""Objects of a picture that COCO counts, best first."""
-
-NUMBERS: Final = (
-    "ap", "ap50", "ap75", "ap_small", "ap_medium", "ap_large",
-    "ar1", "ar10", "ar100", "ar_small", "ar_medium", "ar_large",
-)  # fmt: skip
-"""The twelve numbers in COCO's order."""
 
 MATCH: Final = 0.5
 """Overlap from which counts and confusions take a box for an object."""
@@ -116,8 +103,8 @@ def evaluate(
             ClassScore(
                 name,
                 sum(mark.label == k and not mark.crowd for t in truths for mark in t.marks),
-                _mean(precision[:, :, k, 0, -1]),
-                _mean(precision[0, :, k, 0, -1]),
+                defined_mean(precision[:, :, k, 0, -1]),
+                defined_mean(precision[0, :, k, 0, -1]),
                 precision[0, :, k, 0, -1],
             )
             for k, name in enumerate(classes)
@@ -195,109 +182,6 @@ def relabelled(
     kept = labels >= 0
     unknown = [name for name, to in zip(classes, table, strict=True) if to < 0]
     return Found(found.boxes[kept], found.scores[kept], labels[kept]), unknown
-
-
-def curves(
-    truths: Sequence[Marked], findings: Sequence[Found], classes: int
-) -> tuple[Table, Table]:
-    """Precision (10, 101, C, 4, 3) and recall (10, C, 4, 3) of COCO; -1 where undefined.
-
-    Axes are IoU, recall, class, size of the objects, boxes counted of each picture.
-    """
-    truth = _coco(_truth_rows(truths), len(truths), classes)
-    rows = _found_rows(findings)
-    if not any(mark for t in truths for mark in t.marks) or not rows:
-        return _empty(truths, classes)
-    evaluation = COCOeval_faster(truth, _coco(rows, len(truths), classes), "bbox")
-    evaluation.evaluate()
-    evaluation.accumulate()
-    shape = len(evaluation.params.iouThrs), len(evaluation.params.recThrs), classes, 4, 3
-    precision = np.asarray(evaluation.eval["precision"], np.float64).reshape(shape)
-    recall = np.asarray(evaluation.eval["recall"], np.float64).reshape(shape[:1] + shape[2:])
-    return precision, recall
-
-
-def _empty(truths: Sequence[Marked], classes: int) -> tuple[Table, Table]:
-    """The curves where nothing was found: 0 for what there is, undefined for what there is not."""
-    precision, recall = np.full((10, 101, classes, 4, 3), -1.0), np.full((10, classes, 4, 3), -1.0)
-    limits = ((0, 1e10), (0, 32**2), (32**2, 96**2), (96**2, 1e10))
-    for mark in (mark for t in truths for mark in t.marks if not mark.crowd):
-        for size, (low, high) in enumerate(limits):
-            if low <= _area(mark.box, mark.area) <= high:
-                precision[:, :, mark.label, size], recall[:, mark.label, size] = 0, 0
-    return precision, recall
-
-
-def _coco(rows: list[dict[str, Any]], images: int, classes: int) -> COCO:
-    return COCO(
-        {
-            "images": [{"id": i} for i in range(1, images + 1)],
-            "categories": [{"id": k, "name": str(k)} for k in range(1, classes + 1)],
-            "annotations": rows,
-        }
-    )
-
-
-def _truth_rows(truths: Sequence[Marked]) -> list[dict[str, Any]]:
-    marks = [(image, mark) for image, t in enumerate(truths, start=1) for mark in t.marks]
-    return [
-        {
-            "id": i,
-            "image_id": image,
-            "category_id": mark.label + 1,
-            "bbox": _sized(mark.box),
-            "area": _area(mark.box, mark.area),
-            "iscrowd": int(mark.crowd),
-        }
-        for i, (image, mark) in enumerate(marks, start=1)
-    ]
-
-
-def _found_rows(findings: Sequence[Found]) -> list[dict[str, Any]]:
-    found = Found.together(findings)
-    images = np.repeat(np.arange(1, len(findings) + 1), [len(one) for one in findings])
-    sizes = found.boxes[:, 2:] - found.boxes[:, :2]
-    boxes = np.hstack([found.boxes[:, :2], sizes])
-    columns = images, found.labels + 1, boxes, sizes.prod(1), found.scores
-    return [
-        {
-            "id": i,
-            "image_id": image,
-            "category_id": category,
-            "bbox": box,
-            "area": area,
-            "iscrowd": 0,
-            "score": score,
-        }
-        for i, (image, category, box, area, score) in enumerate(
-            zip(*(column.tolist() for column in columns), strict=True), start=1
-        )
-    ]
-
-
-def numbers(precision: Table, recall: Table) -> dict[str, float]:
-    """The twelve by name, of `curves`; NaN where no object has that size."""
-    values = [
-        _mean(precision[:, :, :, 0, 2]),
-        *(_mean(precision[iou, :, :, 0, 2]) for iou in (0, 5)),
-        *(_mean(precision[:, :, :, size, 2]) for size in (1, 2, 3)),
-        *(_mean(recall[:, :, 0, limit]) for limit in (0, 1, 2)),
-        *(_mean(recall[:, :, size, 2]) for size in (1, 2, 3)),
-    ]
-    return dict(zip(NUMBERS, values, strict=True))
-
-
-def _mean(values: Table) -> float:
-    defined = values[values > -1]
-    return float(defined.mean()) if defined.size else float("nan")
-
-
-def _sized(box: Sequence[float]) -> list[float]:
-    return [box[0], box[1], box[2] - box[0], box[3] - box[1]]
-
-
-def _area(box: Sequence[float], stated: float = 0.0) -> float:
-    return stated or (box[2] - box[0]) * (box[3] - box[1])
 
 
 def _inside(box: Table, crowd: Sequence[float]) -> float:

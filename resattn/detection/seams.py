@@ -1,12 +1,14 @@
 """One object, seen in several windows, becomes one box.
 
-Two rules, both about what each window could see:
+Three rules, the first two about what each window could see:
 
 1. Two boxes of one class from different windows are views of one object if, cut to the ground that
    both saw, they overlap. A box that shows the object whole is kept before one that shows a part;
    of two whole ones the likelier is kept; two parts are joined.
 2. A box that is left and ends where its window ends, while the neighbour there saw all of it and
    more, is dropped: the neighbour decides.
+3. Of two boxes that still overlap by more than a detector lets stand in one window, the less likely
+   is dropped. A box kept of two views may lie nearer to a third than either window would allow.
 
 Windows are compared as they come, each with those it shares pixels with, so that memory holds about
 a row of windows besides the boxes found.
@@ -44,9 +46,11 @@ class Seams:
     Args:
         height: Rows of the picture.
         width: Columns.
+        iou: Overlap that two objects of a class may have.
     """
 
-    def __init__(self, height: int, width: int) -> None:
+    def __init__(self, height: int, width: int, iou: float = 0.6) -> None:
+        self._iou = iou
         self._picture = np.array([0, 0, width, height], np.float64)
         self._open: dict[tuple[int, int], _Seen] = {}
         self._windows: dict[tuple[int, int], Window] = {}
@@ -64,6 +68,9 @@ class Seams:
         for other in near:
             self._drop_parts(self._open[other], self._windows[other], window)
             self._drop_parts(new, window, self._windows[other])
+        for other in near:
+            self._suppress(self._open[other], new)
+        self._suppress(new, new)
         self._open[place], self._windows[place] = new, window
 
     def result(self) -> Found:
@@ -90,11 +97,7 @@ class Seams:
 
     def _match(self, old: _Seen, new: _Seen, side: int) -> None:
         """Rule 1; what stays of two views stays in `new`, which later windows are compared with."""
-        i, j = np.nonzero(
-            (old.found.labels[:, None] == new.found.labels[None])
-            & old.alive[:, None]
-            & new.alive[None]
-        )
+        i, j = _pairs(old, new)
         likeness = _likeness(old, new, i, j)
         for k in np.argsort(-likeness, kind="stable"):
             if likeness[k] < SAME:
@@ -102,6 +105,21 @@ class Seams:
             a, b = int(i[k]), int(j[k])
             if old.alive[a] and new.alive[b]:
                 self._settle(old, a, new, b, side)
+
+    def _suppress(self, old: _Seen, new: _Seen) -> None:
+        """Rule 3, among the boxes of two windows, or of one."""
+        i, j = _pairs(old, new)
+        if old is new:
+            i, j = i[i < j], j[i < j]
+        shares = paired_overlaps(old.found.boxes[i], new.found.boxes[j])
+        i, j = i[shares > self._iou], j[shares > self._iou]
+        scores = old.found.scores[i], new.found.scores[j]
+        for k in np.argsort(-np.maximum(*scores), kind="stable"):
+            a, b = int(i[k]), int(j[k])
+            if old.alive[a] and new.alive[b]:
+                first = scores[0][k] >= scores[1][k]
+                old.alive[a] &= first
+                new.alive[b] &= not first
 
     def _settle(self, old: _Seen, a: int, new: _Seen, b: int, side: int) -> None:
         boxes = old.found.boxes[a], new.found.boxes[b]
@@ -126,6 +144,14 @@ class Seams:
         at_edge = np.abs(boxes - ground) <= max(1.0, side * _EDGE_SHARE)
         ends: NDArray[np.bool_] = at_edge & (ground != self._picture)
         return ends
+
+
+def _pairs(old: _Seen, new: _Seen) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Indices of all pairs of one class that both still stand."""
+    i, j = np.nonzero(
+        (old.found.labels[:, None] == new.found.labels[None]) & old.alive[:, None] & new.alive[None]
+    )
+    return i, j
 
 
 def _likeness(old: _Seen, new: _Seen, i: NDArray[np.intp], j: NDArray[np.intp]) -> Boxes:

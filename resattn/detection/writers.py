@@ -19,7 +19,7 @@ from resattn.detection.finding import Finding
 from resattn.detection.yolo import CLASS_FILES
 from resattn.errors import ItemError, OutputError
 from resattn.io.atomic import write_text
-from resattn.io.gpkg import write_polygons
+from resattn.io.gpkg import Layer, write_polygons
 from resattn.io.ground import Ground
 from resattn.io.names import shown
 
@@ -34,12 +34,16 @@ class Form:
     write: Callable[[Path, Finding, bool], None]
 
 
-def to_coco(finding: Finding) -> dict[str, list[Any]]:
-    """The objects as a COCO document of one picture; annotations have a ``score``."""
+def to_coco(finding: Finding) -> dict[str, Any]:
+    """The objects as a COCO document of one picture; annotations have a ``score``.
+
+    ``info`` says what made it.
+    """
     left, top, right, bottom = np.round(finding.found.boxes, 3).T
     boxes = np.round(np.stack([left, top, right - left, bottom - top], axis=1), 3).tolist()
     scores = np.round(finding.found.scores, 4).tolist()
     return {
+        "info": dict(finding.made_by),
         "images": [
             {"id": 1, "file_name": finding.name, "height": finding.height, "width": finding.width}
         ],
@@ -61,10 +65,13 @@ def to_coco(finding: Finding) -> dict[str, list[Any]]:
     }
 
 
-def coco_text(document: Mapping[str, list[Any]]) -> str:
+def coco_text(document: Mapping[str, Any]) -> str:
     """A COCO document as JSON with an image, annotation or category on each line."""
     parts = []
     for key, rows in document.items():
+        if isinstance(rows, dict):
+            parts.append(f'"{key}": {json.dumps(rows, ensure_ascii=False)}')
+            continue
         lines = ",\n".join(json.dumps(row, ensure_ascii=False, allow_nan=False) for row in rows)
         parts.append(f'"{key}": [\n{lines}\n]')
     return "{" + ",\n".join(parts) + "}\n"
@@ -89,7 +96,9 @@ def _gpkg(target: Path, finding: Finding, overwrite: bool) -> None:
         "width_m": sizes[:, 0].tolist(),
         "height_m": sizes[:, 1].tolist(),
     }
-    write_polygons(target, LAYER, ground.crs, rings, columns, overwrite=overwrite)
+    said = json.dumps(dict(finding.made_by)) if finding.made_by else ""
+    layer = Layer(LAYER, ground.crs, said)
+    write_polygons(target, layer, rings, columns, overwrite=overwrite)
 
 
 def _csv(target: Path, finding: Finding, overwrite: bool) -> None:
@@ -150,6 +159,7 @@ def _voc(target: Path, finding: Finding, overwrite: bool) -> None:
     lines = [
         "<annotation>",
         f"  <filename>{escape(finding.name)}</filename>",
+        f"  <source><annotation>{escape(json.dumps(dict(finding.made_by)))}</annotation></source>",
         f"  <size><width>{finding.width}</width><height>{finding.height}</height>"
         "<depth>3</depth></size>",
     ]

@@ -10,6 +10,7 @@ import sqlite3
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -48,10 +49,18 @@ CREATE TABLE gpkg_geometry_columns (table_name TEXT NOT NULL, column_name TEXT N
 Column = Sequence[str] | Sequence[float] | Sequence[int]
 
 
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """A table of features: its name (letters, digits, underscores), CRS and description."""
+
+    name: str
+    crs: CRS
+    description: str = ""
+
+
 def write_polygons(
     target: Path,
-    layer: str,
-    crs: CRS,
+    layer: Layer,
     rings: NDArray[np.float64],
     columns: Mapping[str, Column],
     *,
@@ -61,8 +70,7 @@ def write_polygons(
 
     Args:
         target: The file to be made.
-        layer: Name of its table: letters, digits and underscores.
-        crs: Of the coordinates.
+        layer: Its name, and the CRS of the coordinates.
         rings: Corners (n, k, 2), east first, not closed.
         columns: For each attribute its n values, of one type.
         overwrite: Replace the target if it exists.
@@ -71,7 +79,7 @@ def write_polygons(
         OutputError: E401–E404 as `resattn.io.atomic.StagedFile` says.
         ValueError: If a name is no identifier or a column has another length.
     """
-    names = [layer, *columns]
+    names = [layer.name, *columns]
     if not all(name.isidentifier() for name in names):
         raise ValueError(f"names of a table and its columns: {names}")
     if any(len(values) != len(rings) for values in columns.values()):
@@ -84,10 +92,10 @@ def write_polygons(
             with database:
                 database.executescript(_SCHEMA)
                 reach("write")
-                _describe(database, layer, crs, rings)
-                _fill(database, layer, _srs_id(crs), rings, columns)
+                _describe(database, layer, rings)
+                _fill(database, layer, rings, columns)
         reach("read")
-        _verify(staged.temporary, layer, len(rings))
+        _verify(staged.temporary, layer.name, len(rings))
 
 
 @contextmanager
@@ -102,9 +110,8 @@ def _reporting(target: Path) -> Iterator[None]:
         ) from error
 
 
-def _describe(
-    database: sqlite3.Connection, layer: str, crs: CRS, rings: NDArray[np.float64]
-) -> None:
+def _describe(database: sqlite3.Connection, layer: Layer, rings: NDArray[np.float64]) -> None:
+    name, crs = layer.name, layer.crs
     srs_id = _srs_id(crs)
     wgs84 = CRS.from_epsg(4326)
     systems = [
@@ -117,9 +124,9 @@ def _describe(
         systems.append((crs.to_string()[:60], srs_id, authority, srs_id, crs.to_wkt(), None))
     database.executemany("INSERT INTO gpkg_spatial_ref_sys VALUES (?,?,?,?,?,?)", systems)
     low, high = _extent(rings)
-    contents = (layer, "features", layer, "", _NO_TIME, *low, *high, srs_id)
+    contents = (name, "features", name, layer.description, _NO_TIME, *low, *high, srs_id)
     database.execute("INSERT INTO gpkg_contents VALUES (?,?,?,?,?,?,?,?,?,?)", contents)
-    geometry = (layer, "geom", "POLYGON", srs_id, 0, 0)
+    geometry = (name, "geom", "POLYGON", srs_id, 0, 0)
     database.execute("INSERT INTO gpkg_geometry_columns VALUES (?,?,?,?,?,?)", geometry)
 
 
@@ -132,21 +139,25 @@ def _extent(rings: NDArray[np.float64]) -> tuple[list[float | None], list[float 
 
 def _fill(
     database: sqlite3.Connection,
-    layer: str,
-    srs_id: int,
+    layer: Layer,
     rings: NDArray[np.float64],
     columns: Mapping[str, Column],
 ) -> None:
     kinds = [_TYPES[type(values[0])] if len(values) else "TEXT" for values in columns.values()]
     named = "".join(f", {name} {kind}" for name, kind in zip(columns, kinds, strict=True))
     database.execute(
-        f"CREATE TABLE {layer} "
+        f"CREATE TABLE {layer.name} "
         f"(fid INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, geom POLYGON{named})"
     )
     marks = ",".join("?" * (len(columns) + 2))
     database.executemany(
-        f"INSERT INTO {layer} VALUES ({marks})",  # noqa: S608 (the name is an identifier, checked above)
-        zip(range(1, len(rings) + 1), _blobs(rings, srs_id), *columns.values(), strict=True),
+        f"INSERT INTO {layer.name} VALUES ({marks})",  # noqa: S608 (the name is an identifier, checked above)
+        zip(
+            range(1, len(rings) + 1),
+            _blobs(rings, _srs_id(layer.crs)),
+            *columns.values(),
+            strict=True,
+        ),
     )
 
 

@@ -29,7 +29,7 @@ Backbone = Literal["lite0", "resnet18", "resnet50"]
 STRIDE: Final = 32
 """Sides of the input are multiples of it."""
 _CANDIDATES: Final = 2000
-"""Boxes of a picture that enter suppression, at most."""
+"""Boxes of a picture that enter suppression at most, or six for each that may come out."""
 
 
 @dataclass(frozen=True)
@@ -117,11 +117,7 @@ class Detector(nn.Module):
     def __init__(self, config: DetectorConfig) -> None:
         super().__init__()
         self.config = config
-        lite = config.backbone == "lite0"
-        self.encoder: LiteEncoder | ResNet
-        self.encoder = (
-            LiteEncoder() if lite else ResNet(18 if config.backbone == "resnet18" else 50)
-        )
+        self.encoder = _encoder(config.backbone)
         widths = self.encoder.widths[-3:]
         self.neck = Pyramid(widths, config.width, config.extra, config.neck_norm)
         self.cls, self.box = (
@@ -190,7 +186,7 @@ def _selected(boxes: Tensor, scores: Tensor, score: float, iou: float, limit: in
     sides = boxes[:, 2:] - boxes[:, :2]
     scores = scores * (sides > 0).all(1, keepdim=True)  # nothing left inside the picture
     flat = scores.flatten()
-    best = flat.topk(min(_CANDIDATES, len(flat)))
+    best = flat.topk(min(max(_CANDIDATES, 6 * limit), len(flat)))
     index = best.indices[best.values >= score]
     labels = index % scores.shape[1]
     found, values = boxes[index // scores.shape[1]], flat[index]

@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+import argparse
+
 import numpy as np
 import pytest
+import torch
+from rasterio.transform import from_origin
 
-from bench import detect_costs, detect_sets
+from bench import detect_ablation, detect_costs, detect_seams, detect_sets
+from resattn.detection.annotations import Mark, Marked
+from resattn.detection.coco_numbers import NUMBERS, curves, numbers
+from resattn.detection.finder import Finder, Sight
+from resattn.detection.finding import Finding
 from resattn.detection.found import Found
 from resattn.detection.picture import open_picture
-from resattn.detection.score import NUMBERS, curves, numbers
+from resattn.detection.writers import FORMS
+from resattn.io.ground import CRS, Ground
+from resattn.io.image import encode_image
+from resattn.models.detector import Detector, DetectorConfig
 from resattn.tiling import Window
+from resattn.weights import header
+from resattn.weights.export import pack
+from resattn.weights.origin import Origin
+from tests.unit.detection.blobs import Blobs
 
 
 def test_both_scorers_are_given_the_same_set():
@@ -38,3 +53,62 @@ def test_doubles_are_pairs_of_one_class():
     box = np.array([[0.0, 0, 10, 10]])
     found = Found(np.repeat(box, 3, axis=0), np.ones(3), np.array([0, 0, 1]))
     assert detect_sets.doubles([found, Found.none()]) == 1
+
+
+def test_the_gain_of_the_bridge_is_that_of_pairs():
+    def row(kind, seed, ap):
+        return {"kind": kind, "seed": seed, "test ap": ap}
+
+    on, off = detect_ablation.KINDS
+    rows = [row(on, 0, 0.5), row(off, 0, 0.4), row(on, 1, 0.6), row(off, 1, 0.56), row(on, 2, 0.9)]
+    gain = detect_ablation.gains(rows)["test ap"]
+    assert gain == {"mean": pytest.approx(0.07), "spread": pytest.approx(0.0424264), "pairs": 2}
+    assert "gain +0.0700 ± 0.0424 of 2 pairs" in detect_ablation.table(rows)
+    assert detect_ablation.gains(rows[:1]) == {}
+
+
+def test_a_finished_run_is_not_repeated(tmp_path):
+    kind = next(iter(detect_ablation.KINDS))
+    folder = tmp_path / f"{kind.replace(' ', '-')}-3"
+    folder.mkdir()
+    (folder / "scores.json").write_text('{"test ap": 0.5}')
+    options = argparse.Namespace(runs=tmp_path)
+    assert detect_ablation.outcome(kind, 3, options) == {"test ap": 0.5}
+
+
+def test_sheets_hold_the_photographs_and_their_boxes(tmp_path):
+    pixels = np.zeros((3, 60, 80), np.uint8)
+    pixels[0, 20:40, 10:30] = 250
+    (tmp_path / "a.png").write_bytes(encode_image(pixels, format="png"))
+    picture = Marked("a.png", 60, 80, (Mark((10, 20, 30, 40), 0),))
+    files = {"a.png": tmp_path / "a.png"}
+    (sheet,) = detect_seams.sheets_of([picture] * 13, files, 40, tmp_path)
+    assert sheet.truths[0].marks[0].box == (5, 10, 15, 20)
+    for tile in (0, 64):
+        finder = Finder(Blobs(), Sight(side=40), torch.device("cpu"))
+        found = detect_seams.looked_at(sheet, tile, finder)
+        assert len(found) == 12
+        for one in found:
+            np.testing.assert_allclose(one.boxes, [[5, 10, 15, 20]])
+
+
+def test_another_score_changes_nothing_else(tmp_path):
+    torch.manual_seed(0)
+    config = DetectorConfig(width=8, depth=1, bvr=None)
+    origin = Origin("detect.x", "detect", "detector", config.to_dict(), "d", "MIT", "MIT", "c")
+    entry, data = pack(Detector(config).state_dict(), origin)
+    path = tmp_path / "x.safetensors"
+    path.write_bytes(data)
+    changed, again = detect_sets.counting_from(path, 0.7)
+    assert changed.config == entry.config | {"score": 0.7}
+    (_, before), (_, after) = (header.parse(part, "x") for part in (data, again))
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_boxes_come_back_from_a_geopackage(tmp_path):
+    ground = Ground(CRS.from_epsg(32631), from_origin(500_000, 5_000_000, 10, 10))
+    boxes = np.array([[10.0, 20, 30, 50], [1, 2, 3.5, 4]])
+    found = Found(boxes, np.ones(2), np.zeros(2, int))
+    finding = Finding.of("a.tif", (100, 100), ("ship",), found, ground)
+    FORMS["gpkg"].write(tmp_path / "a.gpkg", finding, False)
+    np.testing.assert_allclose(detect_sets.polygons(tmp_path / "a.gpkg", ground), boxes, atol=1e-6)

@@ -28,8 +28,8 @@ def facts(path: Path) -> dict[str, str]:
 
 
 # A .rac says its format and its network by hash, in a header of its own; decompress gives back what
-# was compressed, and adds nothing; formats of boxes have no place for it, the report has.
-UNSTAMPED = ("compress", "decompress", "detect")
+# was compressed, and adds nothing.
+UNSTAMPED = ("compress", "decompress")
 STAMPED = {name: one for name, one in COMMANDS.items() if one.options[0] not in UNSTAMPED}
 
 

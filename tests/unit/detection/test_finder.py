@@ -112,6 +112,32 @@ def test_no_two_boxes_of_one_class_overlap_across_a_seam():
     assert overlaps(truth.astype(float), found.boxes).max(1).min() > 0.6
 
 
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_seams_leave_no_pair_that_a_window_would_not(seed):
+    """Crowds of uncertain boxes, of which each window shows other views."""
+    rng = np.random.default_rng(seed)
+    mosaic, seams = Mosaic(64, 150, 64, 32), Seams(64, 150, 0.6)
+    truth = rng.uniform((0, 0), (130, 44), (12, 2))
+    truth = np.concatenate([truth, truth + rng.uniform(10, 20, truth.shape)], axis=1)
+    for place, window in mosaic:
+        views = np.repeat(truth, 4, axis=0) + rng.normal(0, 2.5, (4 * len(truth), 4))
+        low = np.array([window.col, window.row] * 2)
+        cut = np.clip(views, low, np.array([window.right, window.bottom] * 2))
+        cut = cut[((cut[:, 2:] - cut[:, :2]) > 3).all(1)]
+        order = rng.permutation(len(cut))
+        kept = [cut[order[0]]] if len(order) else []
+        for box in cut[order[1:]]:
+            if overlaps(np.array(kept), box[None]).max() <= 0.6:
+                kept.append(box)
+        boxes = np.array(kept).reshape(-1, 4)
+        scores = np.sort(rng.random(len(boxes)))[::-1]
+        seams.add(place, window, Found(boxes, scores, np.zeros(len(boxes), int)))
+    found = seams.result()
+    same = overlaps(found.boxes, found.boxes) - np.eye(len(found))
+    assert same.max(initial=0) <= 0.6
+
+
 def test_two_classes_at_one_place_stay_two():
     seams = Seams(64, 100)
     box = np.array([[44.0, 10, 56, 20]])

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from resattn.detection.annotations import Mark, Marked
+from resattn.detection.coco_numbers import NUMBERS
 from resattn.detection.found import Found
-from resattn.detection.score import NUMBERS, evaluate, relabelled
+from resattn.detection.score import evaluate, relabelled
 from resattn.errors import ItemError
 from resattn.metrics import METRICS
 

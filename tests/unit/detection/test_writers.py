@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 import sqlite3
 import struct
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -23,7 +25,7 @@ from resattn.detection.voc import read_voc
 from resattn.detection.writers import FORMS
 from resattn.detection.yolo import read_classes, read_yolo
 from resattn.errors import ItemError, OutputError
-from resattn.io.gpkg import write_polygons
+from resattn.io.gpkg import Layer, write_polygons
 from resattn.io.ground import WGS84, Ground, crs_named, project
 from resattn.io.raster import open_raster
 
@@ -119,7 +121,7 @@ def test_geojson_comes_back_to_a_hundredth_of_a_pixel(tmp_path, name):
 @pytest.mark.parametrize("name", GROUNDS)
 def test_geojson_is_what_rfc_7946_asks_for(tmp_path, name):
     document = json.loads(written(tmp_path, "geojson", finding(GROUNDS[name])).read_text())
-    assert set(document) == {"type", "features"}, "no crs member"
+    assert set(document) == {"type", "resattn", "features"}, "no crs member"
     for feature in document["features"]:
         geometry = feature["geometry"]
         polygons = geometry["coordinates"]
@@ -227,9 +229,42 @@ def test_a_photograph_has_no_place_on_the_ground(tmp_path, form):
 
 def test_a_geopackage_refuses_what_it_cannot_hold(tmp_path):
     with pytest.raises(ValueError, match="other lengths"):
-        write_polygons(tmp_path / "a.gpkg", "a", WGS84, np.zeros((2, 4, 2)), {"b": ["c"]})
+        write_polygons(tmp_path / "a.gpkg", Layer("a", WGS84), np.zeros((2, 4, 2)), {"b": ["c"]})
     with pytest.raises(ValueError, match="names of a table"):
-        write_polygons(tmp_path / "a.gpkg", "a b", WGS84, np.zeros((0, 4, 2)), {})
+        write_polygons(tmp_path / "a.gpkg", Layer("a b", WGS84), np.zeros((0, 4, 2)), {})
+
+
+MADE_BY = {"version": "9", "command": 'detect "<&"', "weights_sha256": "0" * 64}
+
+
+def said_in_json(path):
+    document = json.loads(path.read_text())
+    return document.get("info") or document["resattn"]
+
+
+def said_in_gpkg(path):
+    with sqlite3.connect(path) as database:
+        ((text,),) = database.execute("SELECT description FROM gpkg_contents").fetchall()
+    return json.loads(text)
+
+
+def said_in_voc(path):
+    root = ElementTree.fromstring(path.read_text())  # noqa: S314 (our own file)
+    return json.loads(root.findtext("source/annotation"))
+
+
+@pytest.mark.parametrize(
+    ("form", "said"),
+    [
+        ("coco", said_in_json),
+        ("geojson", said_in_json),
+        ("gpkg", said_in_gpkg),
+        ("voc", said_in_voc),
+    ],
+)
+def test_files_say_what_made_them_where_their_form_has_a_place(tmp_path, form, said):
+    path = written(tmp_path, form, dataclasses.replace(finding(utm()), made_by=MADE_BY))
+    assert said(path) == MADE_BY
 
 
 def test_sizes_are_measured_on_the_ground_not_on_the_map():
