@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from resattn import device as devices
 from resattn.codec.files import RacWriter
 from resattn.codec.header import LOSSLESS, NETWORK
 from resattn.codec.network import Network
@@ -97,6 +98,7 @@ def work(config: CompressConfig) -> Work:
     config.check()
     if config.threads:
         torch.set_num_threads(config.threads)
+    devices.reuse_memory()
     networks = Networks(config.weights, config.device, config.precision)
     network = None if config.lossless else networks.to_encode()
     return functools.partial(_one, config=config, network=network)

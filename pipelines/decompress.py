@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from resattn import device as devices
 from resattn.codec.damage import DamageError
 from resattn.codec.files import RacFile, damaged, open_rac, peek
 from resattn.codec.header import Head
@@ -100,6 +101,7 @@ def work(config: DecompressConfig) -> Work:
     config.check()
     if config.threads:
         torch.set_num_threads(config.threads)
+    devices.reuse_memory()
     networks = Networks(config.weights, config.device, config.precision)
     return functools.partial(_one, config=config, networks=networks)
 

@@ -185,7 +185,9 @@ def _size(residual: Bytes) -> int:
 
 
 def _shifted(rows: Bytes, step: int) -> Bytes:
-    return np.pad(rows[:, :-step], ((0, 0), (step, 0)))
+    left = np.zeros_like(rows)
+    left[:, step:] = rows[:, :-step]
+    return left
 
 
 def _none(lines: Bytes, up: Bytes, step: int) -> Bytes:

@@ -1,7 +1,10 @@
+import platform
+import resource
+
 import pytest
 import torch
 
-from resattn.device import autocast, pick
+from resattn.device import autocast, pick, reuse_memory
 from resattn.errors import UserError
 
 
@@ -28,3 +31,17 @@ def test_matrix_products_run_at_the_precision(precision, dtype):
 def test_other_precisions_are_refused():
     with pytest.raises(ValueError, match="'int8'"):
         autocast(torch.device("cpu"), "int8")
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries are left alone")
+def test_memory_of_tensors_is_used_again():
+    def faults_of(count):
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        for _ in range(count):
+            torch.ones(2**21)
+        return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+    assert reuse_memory()
+    faults_of(20)  # until there is a place where one fits
+    pages = 20 * 2**21 * torch.float32.itemsize / resource.getpagesize()
+    assert faults_of(20) < pages / 4

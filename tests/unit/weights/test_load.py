@@ -1,5 +1,7 @@
 import dataclasses
 import json
+import subprocess
+import sys
 
 import pytest
 import safetensors.torch
@@ -223,3 +225,11 @@ def test_packaged_weights_pass_every_check():
         assert entry.licence
         assert entry.command
         assert entry.metrics
+
+
+def test_listed_weights_load_without_the_compiler_of_torch():
+    code = (
+        "import sys; from resattn.weights.load import load; load('compress.light', 'compress');"
+        "sys.exit('torch._dynamo' in sys.modules)"
+    )
+    assert subprocess.call([sys.executable, "-c", code]) == 0
