@@ -29,7 +29,7 @@ from resattn.io.image import opencv
 from resattn.tiling import Window
 
 OVERLAPS = {512: 128, 384: 192}
-"""Of the windows that are tried; the second is half, as its objects are nearly as large."""
+"""Of the windows that are tried; the smaller ones share half, to see the largest cells whole."""
 _ROWS, _COLUMNS = 3, 4
 
 
@@ -82,7 +82,8 @@ def looked_at(sheet: Sheet, tile: int, finder: Finder) -> list[Found]:
     with open_picture(sheet.path) as picture:
         side = tile or max(picture.size)
         limit = finder.sight.limit * (1 if tile else len(sheet.places))
-        sight = replace(finder.sight, tile=side, overlap=OVERLAPS.get(tile, tile // 4), zoom=1, limit=limit)
+        overlap = OVERLAPS.get(tile, tile // 4)
+        sight = replace(finder.sight, tile=side, overlap=overlap, zoom=1, limit=limit)
         found = Finder(finder.model, sight, finder.device, finder.precision).find(picture)
     return [_inside(found, place) for place in sheet.places]
 
