@@ -13,6 +13,7 @@ from resattn.cli.app import flatten, verb_app
 from resattn.cli.options import (
     ComputeOptions,
     FileOptions,
+    MaxPixels,
     QualityOptions,
     TalkOptions,
     option,
@@ -98,6 +99,7 @@ class PansharpenOptions:
     wald: Annotated[
         bool, option("--wald", help="Also run the reduced-resolution protocol of Wald.")
     ] = False
+    max_pixels: MaxPixels = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -133,14 +133,17 @@ def _sharpen(item: Item, progress: Progress, *, config: PansharpenConfig) -> Res
     pan, *ms = item.inputs
     make_folder(item.output.parent)
     check_target(item.output, inputs=item.inputs, overwrite=config.overwrite)
-    with open_scene(pan, ms, bands=config.band_numbers()) as files:
+    with open_scene(pan, ms, bands=config.band_numbers(), limits=config.limits) as files:
         prepared = prepare(files, config)
         choice = choose(config.method, prepared.scene, prepared.calibration, config, progress)
         profile = _profile(prepared, config, choice.name)
         finish(prepared, choice, profile, item, config, progress)
         outputs = [item.output]
         if config.preview:
-            outputs.append(preview.before_after(prepared.scene, item.output, config.overwrite))
+            shown = preview.before_after(
+                prepared.scene, item.output, config.overwrite, config.limits
+            )
+            outputs.append(shown)
         if config.save_weights and choice.pack is not None:
             outputs.append(item.output.with_suffix(".safetensors"))
             write_bytes(outputs[-1], choice.pack(item.output.stem), overwrite=config.overwrite)
@@ -251,12 +254,12 @@ def _measure(
 
     if config.metrics:
         ruler = quality.Ruler.of(scene, config.camera())
-        metrics |= ruler.score_file(item.output)
+        metrics |= ruler.score_file(item.output, config.limits)
         for method, scores in baselines.items():
             baseline = fitted(method, scene, prepared.calibration)
             scores |= ruler.score(functools.partial(baseline.apply, scene))
     if item.reference is not None:
-        metrics |= quality.against_reference(item.output, item.reference, grid.ratio)
+        metrics |= quality.against_reference(item.output, item.reference, grid.ratio, config.limits)
     if config.wald:
         shift = prepared.calibration.registration.common if config.registration else (0.0, 0.0)
         reduced = wald.reduce(scene, config.camera(), shift)

@@ -9,11 +9,12 @@ from typing import Any
 from resattn.errors import UserError
 from resattn.fusion import sensors
 from resattn.fusion.sensors import Sensor
+from resattn.io.sniff import Limits
 from resattn.pipelines.compute_config import ComputeConfig
 
 _WITHOUT_EFFECT_ON_PIXELS = {
     *("save_weights", "cog", "preview", "metrics", "baselines", "wald"),
-    *("overwrite", "tile", "overlap", "ram", "threads"),
+    *("overwrite", "tile", "overlap", "ram", "threads", "max_pixels"),
 }
 
 
@@ -36,6 +37,7 @@ class PansharpenConfig(ComputeConfig):
         metrics: Measure quality.
         baselines: Classical methods to measure beside the result, by comma.
         wald: Also measure at reduced resolution.
+        max_pixels: Most pixels an input may claim; 0 takes the limit of its format.
         tile: Side of a tile in PAN pixels; 0 fits it to `ram`.
         overlap: Extra context around a tile; methods here need none.
         ram: Memory to plan for, in words such as ``2GB``.
@@ -56,6 +58,13 @@ class PansharpenConfig(ComputeConfig):
     metrics: bool = True
     baselines: str = ""
     wald: bool = False
+    max_pixels: int = 0
+
+    @property
+    def limits(self) -> Limits:
+        """What an input may claim, and with it the output, which is as large as PAN."""
+        given = self.max_pixels
+        return Limits(pixels=given, whole_pixels=given) if given else Limits()
 
     def result_options(self) -> dict[str, Any]:
         """The options that can change a pixel: what the provenance hash covers."""

@@ -20,6 +20,7 @@ from resattn.fusion.geometry import GridMap
 from resattn.fusion.scene import Scene
 from resattn.fusion.sensors import Sensor
 from resattn.io.raster import Raster, open_raster
+from resattn.io.sniff import Limits
 from resattn.metrics.align import register
 from resattn.metrics.evaluate import evaluate_full, evaluate_reduced
 from resattn.metrics.observe import Observer
@@ -114,9 +115,9 @@ class Ruler:
         )
         return cls(scene, gains, observer.shifts)
 
-    def score_file(self, output: Path) -> dict[str, float]:
+    def score_file(self, output: Path, limits: Limits) -> dict[str, float]:
         """Full-resolution scores of a written result."""
-        with open_raster(output) as raster:
+        with open_raster(output, limits=limits) as raster:
 
             def read(window: Window) -> tuple[Pixels, Mask]:
                 return raster.read(window).astype(np.float32), raster.valid(window)
@@ -144,13 +145,18 @@ def _middle(area: Window) -> Window:
     return Window(top, left, height, width)
 
 
-def against_reference(output: Path, reference: Path, ratio: float) -> dict[str, float]:
+def against_reference(
+    output: Path, reference: Path, ratio: float, limits: Limits
+) -> dict[str, float]:
     """Scores against a true image on the output's grid.
 
     Raises:
         ItemError: The reference has another size or number of bands.
     """
-    with open_raster(output) as made, open_raster(reference) as truth:
+    with (
+        open_raster(output, limits=limits) as made,
+        open_raster(reference, limits=limits) as truth,
+    ):
         _check_same_shape(made, truth)
         rows = []
         for window in _reference_windows(made.info.height, made.info.width):

@@ -11,6 +11,7 @@ from resattn.fusion.pyramid import Optics, Pyramid
 from resattn.fusion.scene import Scene
 from resattn.io.image import write_image
 from resattn.io.raster import RasterInfo, open_raster
+from resattn.io.sniff import Limits
 from resattn.pipelines.provenance import stamped
 from resattn.tiling import Window
 
@@ -26,9 +27,9 @@ def path_of(output: Path) -> Path:
     return output.with_suffix(".preview.png")
 
 
-def before_after(scene: Scene, output: Path, overwrite: bool) -> Path:
+def before_after(scene: Scene, output: Path, overwrite: bool, limits: Limits) -> Path:
     """Writes `<output>.preview.png`: enlarged MS beside the result, same stretch, true scale."""
-    with open_raster(output) as raster:
+    with open_raster(output, limits=limits) as raster:
         window = _centre(raster.info)
         bands = _colour_bands(raster.info)
         after = raster.read(window, bands).astype(np.float32)

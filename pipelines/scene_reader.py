@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from resattn.errors import ItemError
 from resattn.fusion.geometry import GridMap, ImageGrid, match
 from resattn.io.raster import Raster, RasterInfo, open_raster
+from resattn.io.sniff import Limits
 from resattn.tiling import Window
 
 Image = NDArray[np.float32]
@@ -78,7 +79,7 @@ class SceneReader:
 
 @contextmanager
 def open_scene(
-    pan: Path, ms: Sequence[Path], *, bands: Sequence[int] = ()
+    pan: Path, ms: Sequence[Path], *, bands: Sequence[int] = (), limits: Limits | None = None
 ) -> Iterator[SceneReader]:
     """A scene open for reading.
 
@@ -86,20 +87,21 @@ def open_scene(
         pan: PAN file; its first band is used.
         ms: One MS file, or band files in band order, which must share one grid.
         bands: Which MS bands to take, counted from 1 over all files in order; all by default.
+        limits: What each file may claim; `Limits()` by default.
 
     Raises:
         ItemError: A file is damaged, PAN has several bands, a band is missing, band files differ
             in grid or type, or the two images do not fit together (E320 to E326).
     """
     with ExitStack() as stack:
-        pan_raster = stack.enter_context(open_raster(pan))
+        pan_raster = stack.enter_context(open_raster(pan, limits=limits))
         if pan_raster.info.count != 1:
             raise ItemError(
                 f"PAN {pan} has {pan_raster.info.count} bands",
                 "PAN and MS look swapped: give the single-band image first",
                 code="E320",
             )
-        rasters = [stack.enter_context(open_raster(path)) for path in ms]
+        rasters = [stack.enter_context(open_raster(path, limits=limits)) for path in ms]
         every = [Band(raster, n) for raster in rasters for n in range(1, raster.info.count + 1)]
         _check_one_grid(rasters)
         yield SceneReader(pan_raster, _choose(every, bands))

@@ -14,6 +14,7 @@ from resattn.config import Config
 from resattn.fusion.adapt_network import Precision, Scale, detail
 from resattn.fusion.adapt_patches import Patch
 from resattn.fusion.consistency import step_sizes
+from resattn.fusion.descent import Adam
 from resattn.fusion.losses import hypercomplex_quality, relative_error, structural_loss
 from resattn.mixers.sweep import exact_statistics, given_statistics
 from resattn.models.lambda_pnn import LambdaPnn
@@ -92,7 +93,7 @@ class Trainer:
 
     def train(self, progress: Progress | None = None) -> None:
         """Adam, one patch a step; ends with the statistics of CBAM measured."""
-        optimizer = torch.optim.Adam(self.network.parameters())
+        optimizer = Adam(self.network.parameters())
         order = _order(len(self.patches), self.config.seed)
         began = time.process_time()
         for step in range(self.config.steps):
@@ -101,9 +102,8 @@ class Trainer:
                 break
             if done >= _SETTLE and not self.statistics:
                 self.measure()
-            for group in optimizer.param_groups:
-                group["lr"] = self.config.learning_rate * _anneal(done, step)
-            self._step(optimizer, next(order))
+            self._add_gradients(next(order))
+            optimizer.step(self.config.learning_rate * _anneal(done, step))
             if progress is not None:
                 progress(step + 1, self.config.steps)
         self.measure()
@@ -135,13 +135,11 @@ class Trainer:
         structure = structural_loss(fused, patch.pan, patch.allowed, patch.valid, self._half)
         return config.ergas * error + config.quality * (1 - quality) + config.structure * structure
 
-    def _step(self, optimizer: torch.optim.Optimizer, index: int) -> None:
-        optimizer.zero_grad(set_to_none=True)
+    def _add_gradients(self, index: int) -> None:
         with given_statistics(self.network, self.statistics):
             loss = self.loss(index)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
-        optimizer.step()
 
     def _done(self, step: int, seconds: float) -> float:
         """Share of the budget used up, by whichever limit is nearer."""

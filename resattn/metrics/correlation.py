@@ -11,7 +11,8 @@ from resattn.metrics.local import box_sum, untouched
 from resattn.metrics.pair import Array, image
 from resattn.metrics.running import Running
 
-_LEAST = 1e-20  # below this a window is flat and correlates with nothing
+LEAST_POWER = 1e-20
+"""Sum of squared details below which a window is flat and correlates with nothing."""
 
 
 def d_rho(
@@ -95,7 +96,7 @@ def field(band: Array, half: int) -> Field:
 def correlate(first: Field, second: Field, half: int) -> Array:
     """Local correlation (H, W) of two bands from their fields."""
     product = box_sum(first[0] * second[0], half - 1, half)
-    scale = np.sqrt(np.maximum(first[1], _LEAST) * np.maximum(second[1], _LEAST))
+    scale = np.sqrt(np.maximum(first[1], LEAST_POWER) * np.maximum(second[1], LEAST_POWER))
     return np.asarray(product / scale)
 
 

@@ -29,15 +29,22 @@ def _slide(image: Array, axis: int, before: int, after: int) -> Array:
     margins = [(0, 0)] * image.ndim
     margins[axis] = (before, after)
     length = image.shape[axis]
-    window = np.moveaxis(np.pad(image, margins), axis, 0)
-    total = np.zeros((length, *window.shape[1:]))
+    window = np.pad(image, margins)
+    total: Array | None = None
     left, size, start = before + after + 1, 1, 0
     while left:
         if left & size:
-            total += window[start : start + length]
+            part = _part(window, axis, start, start + length)
+            total = part if total is None else total + part
             start += size
             left -= size
         if left:
-            window = window[:-size] + window[size:]
+            stop = window.shape[axis]
+            window = _part(window, axis, 0, stop - size) + _part(window, axis, size, stop)
             size *= 2
-    return np.moveaxis(total, 0, axis)
+    return image if total is None else total
+
+
+def _part(image: Array, axis: int, start: int, stop: int) -> Array:
+    """Indices `start` to `stop` of the last axis (−1) or the one before (−2)."""
+    return image[..., start:stop] if axis == -1 else image[..., start:stop, :]

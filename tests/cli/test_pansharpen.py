@@ -324,6 +324,23 @@ def test_wrong_usage_is_refused_before_any_work(resattn, tmp_path, arguments, wo
     assert not out.exists()
 
 
+def test_max_pixels_holds_pan_and_ms_alike(resattn, tmp_path):
+    scene = make_scene(tmp_path, side=64)
+    out = tmp_path / "sharp.tif"
+    line = ("pansharpen", scene.pan, scene.ms, "-o", out, *FAST)
+    done = resattn(*line, "--max-pixels", 64 * 64 - 1)
+    assert done.code == 1
+    assert "[E305]" in done.err
+    assert "64×64 = 4096 pixels, the limit is 4095" in done.err
+    assert not out.exists()
+    swapped = resattn("pansharpen", scene.ms, scene.pan, "-o", out, "--max-pixels", 64 * 64 - 1)
+    assert "[E305]" in swapped.err
+    assert resattn(*line, "--preview", "--max-pixels", 64 * 64).code == 0
+    free = tmp_path / "free.tif"
+    assert resattn("pansharpen", scene.pan, scene.ms, "-o", free, *FAST).code == 0
+    assert free.read_bytes() == out.read_bytes()
+
+
 def test_a_missing_band_names_both_numbers(resattn, tmp_path):
     scene = make_scene(tmp_path, side=64)
     done = resattn("pansharpen", scene.pan, scene.ms, "-o", tmp_path / "o.tif", "--bands", "7")

@@ -1,0 +1,31 @@
+"""The small Adam against torch's."""
+
+import torch
+
+from resattn.fusion.descent import Adam
+
+
+def test_steps_like_the_optimizer_of_torch():
+    generator = torch.Generator().manual_seed(0)
+    start = [torch.randn(shape, generator=generator) for shape in ((5, 3), (7,))]
+    ours, theirs = ([one.clone().requires_grad_() for one in start] for _ in range(2))
+    small, large = Adam(ours), torch.optim.Adam(theirs)
+    for step in range(8):
+        rate = 0.01 / (1 + step)
+        large.param_groups[0]["lr"] = rate
+        for parameters in (ours, theirs):
+            sum(((one - 1) ** 3).sum().sin() for one in parameters).backward()
+        small.step(rate)
+        large.step()
+        large.zero_grad()
+        for a, b in zip(ours, theirs, strict=True):
+            torch.testing.assert_close(a, b, rtol=1e-6, atol=1e-7)
+            assert a.grad is None
+
+
+def test_a_parameter_without_gradient_stays():
+    still, moving = torch.ones(2, requires_grad=True), torch.ones(2, requires_grad=True)
+    moving.sum().backward()
+    Adam([still, moving]).step(0.5)
+    assert still.tolist() == [1, 1]
+    torch.testing.assert_close(moving, torch.full((2,), 0.5))
