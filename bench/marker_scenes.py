@@ -1,8 +1,8 @@
-"""Synthetic photographs of a flat wound beside a printed marker, whose true area is known.
+"""Synthetic photographs of a flat wound beside a marker or coin, whose true area is known.
 
-A sheet with one 20 mm marker and one wound of 1-20 cm² is seen by a pinhole camera at a tilt,
-rendered at 1024 x 768, blurred a little, given noise, and stored as JPEG. The mask is the true one,
-so what is measured on it tests the geometry alone.
+A sheet with one 20 mm marker, or a coin with an inner ring and a relief, and one wound of 1-20 cm²
+is seen by a pinhole camera at a tilt, rendered at 1024 x 768, blurred a little, given noise, and
+stored as JPEG. The mask is the true one, so what is measured on it tests the geometry alone.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ Random = np.random.Generator
 
 HEIGHT, WIDTH = 768, 1024
 MARKER_MM = 20.0
+COIN_MM = 23.25
 _SUPERSAMPLING = 2
 _PX_PER_MM = 12  # of the sheet's texture
 
@@ -33,12 +34,12 @@ class Scene:
     tilt: float
 
 
-def scene(seed: int, max_tilt: float = 25.0) -> Scene:
-    """One scene; equal seeds give equal scenes."""
+def scene(seed: int, max_tilt: float = 25.0, *, coin: bool = False) -> Scene:
+    """One scene, with a marker or a coin; equal seeds give equal scenes."""
     rng = np.random.default_rng(seed)
     area = rng.uniform(1.0, 20.0)
     outline = _outline(rng, area)
-    texture, shift = _sheet(rng, outline)
+    texture, shift = _sheet(rng, outline, coin=coin)
     tilt = rng.uniform(0.0, max_tilt)
     to_image = _camera(rng, tilt, outline)
     photo = _render(rng, texture, to_image, shift)
@@ -64,7 +65,7 @@ def _shoelace(points: Points) -> float:
     return float(abs(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))) / 2)
 
 
-def _sheet(rng: Random, outline: Points) -> tuple[NDArray[np.float32], float]:
+def _sheet(rng: Random, outline: Points, *, coin: bool) -> tuple[NDArray[np.float32], float]:
     """The sheet's texture and the shift from millimetres to its pixels."""
     side = 160 * _PX_PER_MM
     skin = np.array([rng.uniform(150, 220), rng.uniform(120, 170), rng.uniform(100, 150)])
@@ -75,6 +76,13 @@ def _sheet(rng: Random, outline: Points) -> tuple[NDArray[np.float32], float]:
     wound = np.zeros((side, side), np.uint8)
     cv2.fillPoly(wound, [points], 1)
     sheet[wound > 0] = np.array([140, 40, 45]) + shade[wound > 0]
+    (_put_coin if coin else _put_marker)(rng, sheet)
+    return sheet.clip(0, 255).astype(np.float32), shift
+
+
+def _put_marker(rng: Random, sheet: NDArray[np.float64]) -> None:
+    """A printed marker on white paper in the middle of the sheet."""
+    side = len(sheet)
     dictionary = cv2.aruco.getPredefinedDictionary(cv2.aruco.DICT_4X4_50)
     size = int(MARKER_MM * _PX_PER_MM)
     card = int(1.4 * size)
@@ -83,7 +91,23 @@ def _sheet(rng: Random, outline: Points) -> tuple[NDArray[np.float32], float]:
     low = (side - size) // 2
     printed = cv2.aruco.generateImageMarker(dictionary, int(rng.integers(50)), size)
     sheet[low : low + size, low : low + size] = 25 + printed[..., None] * (210 / 255)
-    return sheet.clip(0, 255).astype(np.float32), shift
+
+
+def _put_coin(rng: Random, sheet: NDArray[np.float64]) -> None:
+    """A coin of two metals with a raised rim, a relief and a shadow in the middle of the sheet."""
+    side, radius = len(sheet), COIN_MM / 2 * _PX_PER_MM
+    rows, columns = np.mgrid[:side, :side] + 0.5 - side / 2
+    away = np.hypot(rows, columns)
+    shadow = np.clip(1.5 - np.hypot(rows - 6, columns - 8) / radius, 0, 0.5)
+    sheet *= 1 - 0.6 * shadow[..., None]
+    relief = cv2.resize(
+        rng.normal(0, 40, (side // 10, side // 10)), (side, side), interpolation=cv2.INTER_CUBIC
+    )
+    outer, inner = np.array([[190, 160, 90], [175, 175, 170]])[rng.permutation(2)]
+    metal = np.where((away < 0.7 * radius)[..., None], inner, outer) + relief[..., None]
+    metal[away > 0.93 * radius] = outer + 30  # the rim is smooth and catches the light
+    place = away < radius
+    sheet[place] = metal[place]
 
 
 def _camera(rng: Random, tilt: float, outline: Points) -> Points:

@@ -60,6 +60,10 @@ class SegmentWoundOptions:
             help="Side of the black square of a printed ArUco marker (4×4, 50): areas in cm².",
         ),
     ] = 0.0
+    coin_mm: Annotated[
+        float,
+        option("--coin-mm", metavar="MM", help="Diameter of the one coin beside the wound: cm²."),
+    ] = 0.0
     px_per_mm: Annotated[
         float,
         option("--px-per-mm", metavar="N", help="Known scale of photographs taken squarely: cm²."),

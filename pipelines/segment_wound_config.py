@@ -20,6 +20,7 @@ class SegmentWoundConfig(ComputeConfig):
         fast: See it smaller, and only once.
         refine: Look a second time, closer, at what the first look suspects.
         marker_mm: Side of the black square of a printed marker in the photograph; 0 for none.
+        coin_mm: Diameter of a coin in the photograph; 0 for none.
         px_per_mm: Pixels per millimetre, for photographs taken squarely; 0 for unknown.
         overlay: Write the photograph with the outline drawn in.
         probability: Write the probability map.
@@ -37,6 +38,7 @@ class SegmentWoundConfig(ComputeConfig):
     fast: bool = False
     refine: bool = True
     marker_mm: float = 0.0
+    coin_mm: float = 0.0
     px_per_mm: float = 0.0
     overlay: bool = True
     probability: bool = False
@@ -45,7 +47,7 @@ class SegmentWoundConfig(ComputeConfig):
 
     def result_options(self) -> dict[str, Any]:
         """The options that can change a mask or a measure: what the provenance hash covers."""
-        names = ("threshold", "tta", "fast", "refine", "marker_mm", "px_per_mm")
+        names = ("threshold", "tta", "fast", "refine", "marker_mm", "coin_mm", "px_per_mm")
         return {name: getattr(self, name) for name in (*names, "device", "precision")}
 
     def check(self) -> None:
@@ -54,14 +56,16 @@ class SegmentWoundConfig(ComputeConfig):
         Raises:
             UserError: E208 if options exclude each other or a value is out of range.
         """
-        if self.marker_mm and self.px_per_mm:
+        sizes = {name: getattr(self, name) for name in ("marker_mm", "coin_mm", "px_per_mm")}
+        given = [f"--{name.replace('_', '-')}" for name, size in sizes.items() if size]
+        if len(given) > 1:
             raise UserError(
-                "--marker-mm and --px-per-mm exclude each other", "give one of them", code="E208"
+                f"{' and '.join(given)} exclude each other", "give one of them", code="E208"
             )
-        if not 0 <= self.threshold < 1 or self.marker_mm < 0 or self.px_per_mm < 0:
+        if not 0 <= self.threshold < 1 or min(sizes.values()) < 0:
             raise UserError(
                 f"--threshold {self.threshold:g}, --marker-mm {self.marker_mm:g}, "
-                f"--px-per-mm {self.px_per_mm:g}",
+                f"--coin-mm {self.coin_mm:g}, --px-per-mm {self.px_per_mm:g}",
                 "give a threshold between 0 and 1 and sizes above 0",
                 code="E208",
             )

@@ -12,6 +12,7 @@ import numpy as np
 from resattn import device as devices
 from resattn.errors import ItemError, WeightsError
 from resattn.io.atomic import make_folder, write_json
+from resattn.io.coin import find_coins
 from resattn.io.image import Image, read_image, write_image
 from resattn.io.marker import find_markers
 from resattn.io.sniff import Limits
@@ -26,7 +27,7 @@ from resattn.weights.load import Loaded, load
 from resattn.wound.examine import Finding, examine
 from resattn.wound.photo import Rgb, read_rgb
 from resattn.wound.picture import grey_levels, overlay
-from resattn.wound.scale import Scale, from_marker, from_px_per_mm
+from resattn.wound.scale import Scale, from_coin, from_marker, from_px_per_mm
 from resattn.wound.segment import FAST, FULL, Probability, Segmenter
 
 log = logging.getLogger(__name__)
@@ -178,6 +179,12 @@ def _scale(photo: Rgb, config: SegmentWoundConfig) -> tuple[Scale | None, tuple[
     """How to measure in this photograph, and what there is to say about it."""
     if config.px_per_mm:
         return from_px_per_mm(config.px_per_mm), ()
+    if config.coin_mm:
+        coins = find_coins(photo)
+        if len(coins) != 1:
+            seen = f"{len(coins)} coins were" if coins else "no coin was"
+            return None, (f"{seen} found where one is needed: areas are in pixels only",)
+        return from_coin(coins[0], config.coin_mm, (photo.shape[1], photo.shape[2])), ()
     if not config.marker_mm:
         return None, ()
     markers = find_markers(photo)

@@ -7,12 +7,13 @@ uncertain it is. What is measured in that plane assumes that the wound lies in i
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 from skimage.draw import polygon2mask
 
+from resattn.io.coin import Coin
 from resattn.io.marker import CELLS, Marker, homography, mapped
 from resattn.metrics.pair import Array, Mask
 
@@ -20,6 +21,10 @@ _CORNER_SIGMA: Final = 0.05
 """Standard error of an aligned corner in pixels, such that 90 % intervals cover (docs)."""
 _LOOSE_CORNER_SIGMA: Final = 0.25
 _DRAWS: Final = 64
+_FOCAL: Final = (0.65, 1.1)
+"""Focal lengths of phone cameras, of the longer side: 23 to 40 mm on 35 mm film."""
+_COIN_ERROR: Final = 0.01
+"""Standard error of a coin's scale: it is worn, and its rim lies above the skin."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +94,71 @@ def from_marker(marker: Marker, side_mm: float) -> Scale:
     rim = mapped(homography(square, marker.corners), square * (CELLS + 2) / CELLS)
     words = f"marker {marker.number}, {side_mm:g} mm"
     return Scale(to_mm, words, rim, tuple(_shaken(marker, square)))
+
+
+def from_coin(coin: Coin, diameter_mm: float, shape: tuple[int, int]) -> Scale:
+    """The plane of a coin `diameter_mm` wide, in a photograph of `shape` (H, W).
+
+    Two planes show a circle as the same ellipse. The one the camera faces more squarely is taken;
+    what either would make of an area is left to the interval.
+
+    Raises:
+        ValueError: The diameter is not positive.
+    """
+    if not diameter_mm > 0:
+        raise ValueError(f"the diameter of a coin must be positive, not {diameter_mm}")
+    rng = np.random.default_rng(0)  # a fixed sample: the same photograph gives the same interval
+    others = []
+    for focal in rng.uniform(*_FOCAL, _DRAWS // 2) * max(shape):
+        axes = coin.axes + rng.normal(0, coin.sigma, 2)
+        drawn = replace(coin, axes=(float(axes.max()), float(axes.min())))
+        others += [_coin_plane(drawn, diameter_mm, s) for s in _slopes(drawn, focal, shape)]
+    slopes = _slopes(coin, float(np.mean(_FOCAL)) * max(shape), shape)
+    to_mm = _coin_plane(coin, diameter_mm, min(slopes, key=np.linalg.norm))
+    angles = np.linspace(0, 2 * np.pi, 64, endpoint=False)
+    circle = 1.06 * diameter_mm / 2 * np.stack([np.cos(angles), np.sin(angles)], 1)
+    rim = mapped(np.asarray(np.linalg.inv(to_mm), np.float64), circle)
+    return Scale(to_mm, f"coin, {diameter_mm:g} mm", rim, tuple(others), _COIN_ERROR)
+
+
+def _coin_plane(coin: Coin, diameter_mm: float, slope: Array) -> Array:
+    """Pixels to millimetres from the coin's centre.
+
+    The inverse depth of a plane is linear in the photograph: relative to that of the centre it
+    changes by `slope` (2,) per pixel.
+    """
+    turn = _turn(coin) / np.array(coin.axes)[:, None] * diameter_mm / 2
+    linear = np.vstack([turn, slope])
+    return np.column_stack([linear, np.array([0.0, 0.0, 1.0]) - linear @ coin.centre])
+
+
+def _slopes(coin: Coin, focal: float, shape: tuple[int, int]) -> tuple[Array, Array]:
+    """Relative change (2,) of inverse depth per pixel, on both planes that show a circle so.
+
+    They cut the cone of rays through the ellipse in circles: their normals lie in the plane of
+    the largest and the negative eigenvector (Hartley and Zisserman, 2004; principal point in the
+    middle of the photograph).
+    """
+    height, width = shape
+    place = (np.array(coin.centre) - (width / 2, height / 2)) / focal
+    turn = _turn(coin) / (np.array(coin.axes)[:, None] / focal)
+    matrix = turn.T @ turn
+    corner = place @ matrix @ place - 1
+    cone = np.block([[matrix, -(matrix @ place)[:, None]], [-(place @ matrix), np.array(corner)]])
+    (low, middle, high), vectors = np.linalg.eigh(cone)
+    along = np.sqrt((high - middle) / (high - low)) * vectors[:, 2]
+    across = np.sqrt((middle - low) / (high - low)) * vectors[:, 0]
+    first, second = (
+        normal[:2] / focal / (normal[:2] @ place + normal[2])
+        for normal in (across + along, across - along)
+    )
+    return first, second
+
+
+def _turn(coin: Coin) -> Array:
+    """Rotation (2, 2) from x, y to the long and the short axis."""
+    cos, sin = np.cos(coin.angle), np.sin(coin.angle)
+    return np.array([[cos, sin], [-sin, cos]])
 
 
 def _shaken(marker: Marker, square: Array) -> Iterator[Array]:

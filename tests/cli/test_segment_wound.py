@@ -176,6 +176,23 @@ def test_a_missing_marker_is_a_warning_not_a_guess(segment, tmp_path):
     assert json.loads((tmp_path / "out" / "a.wound.json").read_text())["area_cm2"] is None
 
 
+def test_a_coin_gives_square_centimetres_and_two_give_none(segment, tmp_path):
+    photo, _ = photograph(240, 320, 60, 200, 80)
+    rows, columns = np.mgrid[:240, :320] + 0.5
+    for number, place in enumerate([(80, 90), (180, 90)], start=1):
+        photo[:, np.hypot(rows - place[0], columns - place[1]) < 36] = 210
+        source = save(tmp_path / f"{number}.png", photo)
+        done = segment(source, "-o", tmp_path / "out", "--coin-mm", "20")
+        assert done.code == 0, done.err
+        document = json.loads((tmp_path / "out" / f"{number}.wound.json").read_text())
+        if number == 1:
+            assert document["scale"] == "coin, 20 mm"
+            assert document["area_cm2"] == pytest.approx((80 * 20 / 72) ** 2 / 100, rel=0.04)
+        else:
+            assert document["area_cm2"] is None
+            assert "2 coins were found where one is needed: areas are in pixels only" in done.err
+
+
 def test_no_wound_is_an_answer(segment, tmp_path):
     source = save(tmp_path / "a.png", photograph(size=0)[0])
     done = segment(source, "-o", tmp_path / "out")
@@ -226,6 +243,7 @@ def test_threshold_and_effort_reach_the_result(segment, tmp_path):
     ("arguments", "code", "words"),
     [
         (("--marker-mm", "20", "--px-per-mm", "3"), "E208", "exclude each other"),
+        (("--coin-mm", "23", "--px-per-mm", "3"), "E208", "--coin-mm and --px-per-mm exclude"),
         (("--threshold", "1.5"), "E208", "--threshold 1.5"),
         (("--px-per-mm", "-1"), "E208", "--px-per-mm -1"),
     ],
