@@ -19,6 +19,7 @@ from typing import Any, BinaryIO, Final, Self
 
 from resattn.errors import OutputError
 from resattn.io.atomic import reporting
+from resattn.io.faultpoints import reach
 from resattn.pipelines.attempt import Made
 from resattn.pipelines.plan import Item
 from resattn.pipelines.result import Result
@@ -127,6 +128,7 @@ class Journal:
 
     def __exit__(self, *_: object) -> None:
         with self._stream, reporting(self.path):
+            reach("fsync")
             os.fsync(self._stream.fileno())
 
     def start(self, item: Item) -> None:
@@ -148,6 +150,7 @@ class Journal:
             # Unbuffered: a kill leaves whole lines, or tears the last. On a disk that is almost
             # full a write takes a part, and the next one says why.
             while left:
+                reach("write")
                 left = left[self._stream.write(left) :]
 
 
@@ -164,6 +167,7 @@ def unit_name(item: Item, out: Path) -> str:
 
 def _opened(path: Path) -> BinaryIO:
     try:
+        reach("open")
         path.parent.mkdir(parents=True, exist_ok=True)
         stream = path.open("ab", buffering=0)
     except OSError as error:

@@ -78,12 +78,17 @@ def scene(folder: Path, name: str) -> None:
     shutil.copy(demo.path("marburg_ms"), folder / f"{name}_ms.tif")
 
 
-def compressed(folder: Path, name: str) -> None:
+def compressed(folder: Path, name: str, *, lossless: bool = True) -> None:
     """A photograph as `compress --lossless` writes it."""
     photograph(folder, name)
     source = folder / f"{name}.png"
-    compress(source, folder / f"{name}.rac", lossless=True)
+    compress(source, folder / f"{name}.rac", lossless=lossless)
     source.unlink()
+
+
+def coded(folder: Path, name: str) -> None:
+    """A photograph as the packaged network codes it."""
+    compressed(folder, name, lossless=False)
 
 
 COMMANDS: dict[str, Command] = {
@@ -111,6 +116,22 @@ COMMANDS: dict[str, Command] = {
     "compress": Command(("compress", "--lossless", "--score"), photograph, "{}.rac"),
     "decompress": Command(("decompress",), compressed, "{}.png"),
 }  # fmt: skip
+
+
+NETWORKS: dict[str, Command] = {
+    name: one
+    for name, one in COMMANDS.items()
+    if one.options[0] in ("super-resolve", "segment-wound", "detect")
+} | {
+    "pansharpen by a network": Command(
+        ("pansharpen", "--method", "lambda-pnn", "--adapt-steps", "1", "--no-registration",
+         "--no-metrics", "--threads", "1"),
+        scene, "{}.pansharpened.tif",
+    ),
+    "compress by a network": Command(("compress",), photograph, "{}.rac"),
+    "decompress by a network": Command(("decompress",), coded, "{}.png"),
+}  # fmt: skip
+"""What runs networks, with its own or with small ones; too slow to be under every test."""
 
 
 def fill(shelf: Shelf) -> None:

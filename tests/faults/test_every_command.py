@@ -15,7 +15,6 @@ import pytest
 
 from resattn.io.faultpoints import watched_by
 from tests.faults.commands import COMMANDS, Command, contents
-from tests.faults.failing import FAILURES, FailAt
 from tests.shell import Shell
 
 every_command = pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS.keys())
@@ -175,55 +174,3 @@ def test_f21_a_signal_leaves_whole_files_only(
     again = resattn(*command.line(inputs, tmp_path / "out", "--overwrite"))
     assert again.code == 0
     assert contents(tmp_path / "out") == contents(whole)
-
-
-@every_command
-@pytest.mark.parametrize(
-    ("error", "step"),
-    [
-        pytest.param(FAILURES["full disk"], 7, id="full disk, every seventh call"),
-        *(
-            pytest.param(error, 1, id=name, marks=pytest.mark.slow)
-            for name, error in FAILURES.items()
-        ),
-    ],
-)
-def test_f34_g4_each_call_of_a_batch_fails_once(
-    resattn: Shell,
-    inputs: Path,
-    tmp_path: Path,
-    command: Command,
-    error: BaseException,
-    step: int,
-) -> None:
-    """SQLite's way: the item that meets the failure says so, the other one is finished.
-
-    Where it is the weights that cannot be read, nothing is started.
-    """
-
-    def run(out: Path, number: int):
-        watcher = FailAt(number, error)
-        with watched_by(watcher):
-            return resattn(*command.line(inputs, out, "--overwrite")), watcher
-
-    clean, out = tmp_path / "clean", tmp_path / "out"
-    done, watcher = run(clean, 0)
-    assert done.code == 0, done.err
-    whole, sources = contents(clean), contents(inputs)
-    out.mkdir()
-    assert len(watcher.reached) >= 16
-    for number in range(1, len(watcher.reached) // 2 + 1, step):  # the second item's are the same
-        for name in whole:
-            (out / name).write_bytes(b"earlier")
-        done, watcher = run(out, number)
-        where = f"call {number}, {watcher.reached[number - 1]}"
-        assert done.code == 1, where
-        (code,) = coded(done.err)
-        assert re.match(r"E[3456]\d\d", code), (where, done.err)
-        found = contents(out)
-        assert found.keys() == whole.keys(), where
-        other = {b"earlier"} if code.startswith("E6") else set()  # weights: before all items
-        for name, data in found.items():
-            expected = {b"earlier", whole[name]} if name.startswith("a") else other or {whole[name]}
-            assert data in expected, (where, name)
-    assert contents(inputs) == sources
