@@ -160,7 +160,7 @@ class FileOptions:
             min=0,
             help="What items in hand get to finish after SIGINT or SIGTERM.",
         ),
-    ] = 1.0
+    ] = 0.5
 
     @property
     def replaces(self) -> bool:

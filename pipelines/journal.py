@@ -68,8 +68,12 @@ def lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         offset = 0
         for line in stream:
             try:
-                yield offset, json.loads(line)
-            except ValueError:
+                content = json.loads(line)
+            except (ValueError, RecursionError):
+                content = None
+            if isinstance(content, dict):
+                yield offset, content
+            else:
                 log.debug("%s: torn line at byte %d", path, offset)
             offset += len(line)
 
@@ -85,10 +89,10 @@ class Memory:
         self._known: dict[str, tuple[Path, int] | None] = {}
         for path in paths(out, command):
             for offset, line in lines(path):
-                if "start" in line:
-                    self._known.setdefault(line["start"], None)
-                elif "result" in line:
-                    self._known[line["done"]] = (path, offset)
+                if isinstance(name := line.get("start"), str):
+                    self._known.setdefault(name, None)
+                elif "result" in line and isinstance(name := line.get("done"), str):
+                    self._known[name] = (path, offset)
 
     def knows(self, item: Item) -> bool:
         """Whether a run began to make this item."""
@@ -102,7 +106,12 @@ class Memory:
         path, offset = where
         with path.open("rb") as stream:
             stream.seek(offset)
-            return made(json.loads(stream.readline()))
+            line = json.loads(stream.readline())
+        try:
+            return made(line)
+        except (KeyError, TypeError, AttributeError) as error:
+            log.debug("%s: damaged line at byte %d: %r", path, offset, error)
+            return None
 
 
 class Journal:

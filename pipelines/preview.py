@@ -68,16 +68,19 @@ def _colour_bands(info: RasterInfo) -> list[int]:
 
 def _limits(
     image: NDArray[np.float32], valid: NDArray[np.bool_]
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Black and white (3, 1, 1) of each band; white is the higher, in a flat band too."""
     if not valid.any():
-        return np.zeros((3, 1, 1), np.float32), np.ones((3, 1, 1), np.float32)
-    low, high = np.percentile(image[:, valid], _CLIP, axis=1).astype(np.float32)
-    return low[:, None, None], np.maximum(high, low + 1e-6)[:, None, None]
+        return np.zeros((3, 1, 1)), np.ones((3, 1, 1))
+    low, high = np.percentile(image[:, valid].astype(np.float64), _CLIP, axis=1)
+    high = np.where(high > low, high, low + np.maximum(1, np.abs(low)))
+    return low[:, None, None], high[:, None, None]
 
 
 def _to_uint8(
-    image: NDArray[np.float32], low: NDArray[np.float32], high: NDArray[np.float32]
+    image: NDArray[np.float32], low: NDArray[np.float64], high: NDArray[np.float64]
 ) -> NDArray[np.uint8]:
-    scaled = np.nan_to_num(np.clip((image - low) / (high - low), 0, 1))
+    # Clipped first: nodata of -1e38 divided by the range of a picture has no number.
+    scaled = np.nan_to_num((np.clip(image, low, high) - low) / (high - low))
     pixels: NDArray[np.uint8] = np.rint(255 * scaled).astype(np.uint8)
     return pixels

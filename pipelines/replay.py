@@ -81,7 +81,7 @@ def read(path: Path) -> Record:
         )
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}", "name a JSON report", code="E202") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise _unusable(path, f"is no report ({type(error).__name__}: {error})") from error
     if not any(item.status == "ok" for item in items):
         raise _unusable(path, "has no item that was finished")

@@ -6,6 +6,7 @@ our 0 to 10.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -59,7 +60,8 @@ def _picture(path: Path) -> tuple[Marked, list[tuple[str, Mark]]]:
     size = root.find("size")
     if size is None:
         raise ItemError(f"{where} has no <size>", "add it", code="E331")
-    height, width = (int(_number(size, key, f"{where}/size")) for key in ("height", "width"))
+    sides = [_number(size, key, f"{where}/size") for key in ("height", "width")]
+    height, width = (int(side) if math.isfinite(side) else 0 for side in sides)
     if min(height, width) < 1:
         raise ItemError(f"{where}/size is {width}×{height}", "mend it", code="E331")
     name = safe_name(_text(root, "filename", where), where)

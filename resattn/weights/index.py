@@ -154,8 +154,17 @@ def find(name: str) -> tuple[Shelf, Entry]:
     return known[name]
 
 
+_KINDS = {"config": Mapping, "metrics": Mapping, "bytes": int, "parameters": int}
+"""Of the fields of an entry; the others are texts."""
+
+
 def _parse(text: str) -> list[Entry]:
     document = json.loads(text)
     if document["schema"] != SCHEMA:
         raise ValueError(f"schema {document['schema']!r}, this version reads {SCHEMA}")
-    return [Entry(**entry) for entry in document["weights"]]
+    entries = [Entry(**entry) for entry in document["weights"]]
+    for entry in entries:
+        for key, value in vars(entry).items():
+            if not isinstance(value, _KINDS.get(key, str)):
+                raise TypeError(f"{key} of {entry.name!r} is {value!r}")
+    return entries

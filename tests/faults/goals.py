@@ -6,6 +6,7 @@ as one injection. A fault class or goal holds where every test named for it pass
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -115,7 +116,9 @@ class Table:
             if label in tried:
                 row = tried[label]
                 numbers = f"{row.injected} | {row.survived} | {row.seconds:.0f}"
-                said = "; ".join(row.texts)
+                said = "; ".join(
+                    f"{n} × {one}" if n > 1 else one for one, n in Counter(row.texts).items()
+                )
                 write(f"| {label} | {text} | {numbers} | {row.verdict} | {said} |")
 
 

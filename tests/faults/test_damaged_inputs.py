@@ -20,6 +20,7 @@ from rasterio.errors import NotGeoreferencedWarning
 from resattn.errors import ItemError
 from resattn.io.image import read_image
 from resattn.io.raster import open_raster
+from tests.faults.goals import Goal
 
 CUTS = np.linspace(0.1, 0.995, 30)
 NOISE = np.random.default_rng(0).integers(0, 256, (3, 80, 90), np.uint8)
@@ -93,7 +94,7 @@ def photo_pixels(path: Path) -> np.ndarray:
 
 @pytest.mark.parametrize("make", RASTERS.values(), ids=RASTERS.keys())
 def test_f1_g2_a_truncated_raster_is_noticed_at_every_length(
-    tmp_path: Path, make: Callable[[], bytes]
+    tmp_path: Path, make: Callable[[], bytes], goal: Goal
 ) -> None:
     data = make()
     path = tmp_path / "a"
@@ -107,11 +108,12 @@ def test_f1_g2_a_truncated_raster_is_noticed_at_every_length(
             continue
         # What was cut off may be padding, but no pixel.
         np.testing.assert_array_equal(found, whole, err_msg=f"silent at {cut:.0%}")
+    goal("G2", "30 truncations of a raster", injected=len(CUTS))
 
 
 @pytest.mark.parametrize("make", PHOTOS.values(), ids=PHOTOS.keys())
 def test_f1_g2_a_truncated_photograph_is_noticed_at_every_length(
-    tmp_path: Path, make: Callable[[], bytes]
+    tmp_path: Path, make: Callable[[], bytes], goal: Goal
 ) -> None:
     data = make()
     path = tmp_path / "a"
@@ -122,18 +124,19 @@ def test_f1_g2_a_truncated_photograph_is_noticed_at_every_length(
         with pytest.raises(ItemError) as caught:
             photo_pixels(path)
         assert caught.value.code == "E301", length
+    goal("G2", "31 truncations of a photograph", injected=len(CUTS) + 1)
 
 
 @pytest.mark.parametrize("read", [raster_pixels, photo_pixels])
 def test_f2_g2_no_flipped_bit_of_a_png_changes_a_pixel(
-    tmp_path: Path, read: Callable[[Path], np.ndarray]
+    tmp_path: Path, read: Callable[[Path], np.ndarray], goal: Goal
 ) -> None:
     data = bytearray(pillow("png"))
     path = tmp_path / "a.png"
     path.write_bytes(data)
     whole = read(path)
     random = np.random.default_rng(1)
-    for place in random.integers(8, len(data), 150):
+    for place in random.integers(8, len(data), 300):
         changed = data.copy()
         changed[place] ^= 1 << int(random.integers(8))
         path.write_bytes(changed)
@@ -142,6 +145,7 @@ def test_f2_g2_no_flipped_bit_of_a_png_changes_a_pixel(
         except ItemError:
             continue
         np.testing.assert_array_equal(found, whole, err_msg=f"bit flipped in byte {place}")
+    goal("G2", "300 flips of a PNG", injected=300)
 
 
 @pytest.mark.parametrize("read", [raster_pixels, photo_pixels])

@@ -167,8 +167,9 @@ def test_g2_mutations_never_pass_for_the_picture(tmp_path, networks, name):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", FILES)
-def test_g2_ten_thousand_mutations(tmp_path, networks, name):
+def test_g2_ten_thousand_mutations(tmp_path, networks, name, goal):
     assert try_blindly(tmp_path / "a.rac", name, 3334, networks, seed=2) > 3200
+    goal("G2", f"{name}.rac: 3334 mutations", injected=3334)
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -178,8 +179,9 @@ def test_g5_hostile_headers_with_sound_checksums(tmp_path, networks, name):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", FILES)
-def test_g5_ten_thousand_hostile_headers(tmp_path, networks, name):
+def test_g5_ten_thousand_hostile_headers(tmp_path, networks, name, goal):
     try_hostilely(tmp_path / "a.rac", name, 3334, networks, seed=4)
+    goal("G5", f"{name}.rac: 3334 headers with sound checksums", injected=3334)
 
 
 @pytest.mark.parametrize("name", FILES)

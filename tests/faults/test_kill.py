@@ -38,7 +38,11 @@ def test_f22_g8_kills_damage_nothing_and_the_next_run_sweeps_up(jobs, goal, kill
     leftovers = sum(one["leftovers"] for one in found.values())
     assert leftovers > 0 or kills < 50, "no kill hit a write: the test proves nothing"
     total = sum(one["kills"] for one in found.values())
-    goal("G8", f"{total} kills of {len(found)} commands, {leftovers} in a write: 0 damaged or left")
+    goal(
+        "G8",
+        f"{total} kills of {len(found)} commands, {leftovers} in a write: 0 damaged or left",
+        injected=total,
+    )
 
 
 @pytest.fixture

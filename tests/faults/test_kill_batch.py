@@ -14,6 +14,7 @@ import pytest
 
 from resattn.pipelines.merge import merge
 from tests.conftest import REPOSITORY
+from tests.faults.goals import Goal
 
 
 def start(folder: Path, workers: int) -> subprocess.Popen[bytes]:
@@ -40,8 +41,8 @@ def diary(folder: Path) -> list[str]:
         pytest.param(200, 50, 2, marks=[pytest.mark.slow, pytest.mark.timeout(1800)]),
     ],
 )
-def test_f22_kills_cost_a_unit_per_worker_and_no_file(
-    tmp_path: Path, items: int, kills: int, workers: int
+def test_f22_g8_kills_cost_a_unit_per_worker_and_no_file(
+    tmp_path: Path, items: int, kills: int, workers: int, goal: Goal
 ) -> None:
     chance = random.Random(items)
     (tmp_path / "in").mkdir()
@@ -67,3 +68,4 @@ def test_f22_kills_cost_a_unit_per_worker_and_no_file(
     assert not [path.name for path in (tmp_path / "out").iterdir() if ".part" in path.name]
     assert len(diary(tmp_path)) <= items + kills * workers
     assert [result.name for result in merge(tmp_path / "out").results] == sorted(texts)
+    goal("G8", f"{kills} kills of a batch of {items} by {workers}", injected=kills)

@@ -19,6 +19,7 @@ from resattn.pipelines import super_resolve
 from resattn.weights import convert, unpickle
 from tests.conftest import REPOSITORY
 from tests.faults.commands import COMMANDS, contents
+from tests.faults.goals import Goal
 from tests.shell import Shell
 
 
@@ -113,63 +114,51 @@ def test_f33_a_name_that_ascii_cannot_show_is_escaped(tmp_path: Path) -> None:
     assert b"Traceback" not in done.stderr
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_f21_g10_a_signal_ends_the_largest_work_within_two_seconds(
-    tmp_path: Path, goal, number: int, code: int
-) -> None:
-    """The packaged network on a photograph of a megapixel: the signal waits for one cell."""
-    line = [sys.executable, "-m", "resattn", "super-resolve", "in.png", "-o", "out.png"]
-    pixels = torch.randint(0, 256, (3, 1024, 1024), dtype=torch.uint8).numpy()
-    from resattn.io.image import write_image
-
-    write_image(tmp_path / "in.png", pixels)
-    taken = []
-    for _ in range(5):
-        running = subprocess.Popen(
-            line, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(REPOSITORY)}
-        )
-        while not list(tmp_path.glob("*.part-*")) and running.poll() is None:
-            time.sleep(0.05)
-        time.sleep(0.3)
-        running.send_signal(number)
-        start = time.perf_counter()
-        assert running.wait(60) == code
-        taken.append(time.perf_counter() - start)
-        assert [path.name for path in tmp_path.iterdir()] == ["in.png"]
-    goal("G10", f"{signal.Signals(number).name}: {max(taken):.1f} s at most of {len(taken)}")
-    assert max(taken) <= 2
+def sharpened(folder: Path, side: int) -> tuple[float, float, float, float]:
+    """CPU seconds, and megabytes at the end, at the start and after a tenth of the time."""
+    folder.mkdir()
+    done = subprocess.run(
+        [sys.executable, "-c", SHARPEN, str(side)],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    shutil.rmtree(folder)
+    assert done.returncode == 0, done.stderr
+    seconds, peak, idle, early = map(float, done.stdout.split())
+    return seconds, peak, idle, early
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-def test_g6_g14_memory_is_flat_and_classical_pansharpening_fast(tmp_path: Path, goal) -> None:
+def test_g6_g14_memory_is_flat_and_classical_pansharpening_fast(tmp_path: Path, goal: Goal) -> None:
     """1024² and 4096² pixels, four bands of 16 bits, zstd, by Brovey, each in its own process."""
-    peaks = {}
-    for side in (1024, 4096):
-        folder = tmp_path / str(side)
-        folder.mkdir()
-        done = subprocess.run(
-            [sys.executable, "-c", SHARPEN, str(side)],
-            cwd=folder,
-            env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        seconds, peak, idle = map(float, done.stdout.split())
-        peaks[side] = peak - idle
-        shutil.rmtree(folder)
+    _, small, small_idle, _ = sharpened(tmp_path / "small", 1024)
+    seconds, large, large_idle, _ = sharpened(tmp_path / "large", 4096)
     speed = 4096**2 / seconds / 1e6
-    goal("G6", f"{peaks[1024]:.0f} MB beyond imports for 1 Mpx, {peaks[4096]:.0f} MB for 17 Mpx")
+    grown = (small - small_idle, large - large_idle)
+    goal("G6", f"{grown[0]:.0f} MB beyond imports for 1 Mpx, {grown[1]:.0f} MB for 17 Mpx")
     goal("G14", f"{speed:.1f} Mpx per CPU second", met=speed >= 15)
-    assert peaks[4096] <= 400
+    assert grown[1] <= 400
     assert speed >= 1.5
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(7200)
+def test_g6_a_scene_of_20000_pixels_a_side_takes_no_more(tmp_path: Path, goal: Goal) -> None:
+    """400 Mpx; RESATTN_SIDE=50000 makes it the 2500 of the goal, for half an hour."""
+    side = int(os.environ.get("RESATTN_SIDE", "20000"))
+    seconds, peak, idle, early = sharpened(tmp_path / "huge", side)
+    text = f"{peak - idle:.0f} MB beyond imports for {side}² in {seconds:.0f} CPU s"
+    goal("G6", f"{text}, {early / peak:.0%} of the peak after a tenth of the time")
+    assert peak - idle <= 400
+    assert early >= 0.95 * peak
+
+
 SHARPEN = """
-import resource, sys, time
+import resource, sys, threading, time
 import numpy as np, rasterio, torch
 from resattn.io.profile import RasterProfile
 from resattn.io.raster_writer import RasterWriter
@@ -193,9 +182,17 @@ for name, count, scale in (("pan", 1, 1), ("ms", 4, 4)):
         for tile in tiles(n, n, 512):
             shape = (count, tile.inner.height, tile.inner.width)
             writer.write(tile.inner, rng.integers(200, 4000, shape, np.uint16))
-idle, start = peak(), time.process_time()
+idle, start, seen = peak(), time.process_time(), []
+
+def watch():
+    while True:
+        seen.append((time.process_time() - start, peak()))
+        time.sleep(0.1)
+
+threading.Thread(target=watch, daemon=True).start()
 pansharpen.pansharpen(
     "pan.tif", "ms.tif", "out.tif", method="brovey", registration=False, metrics=False, threads=1
 )
-print(time.process_time() - start, peak(), idle)
+seconds = time.process_time() - start
+print(seconds, peak(), idle, next(mb for used, mb in seen if used >= seconds / 10))
 """

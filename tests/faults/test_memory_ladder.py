@@ -15,7 +15,7 @@ from tests.faults.forked import attempt
     "megabytes",
     [
         (200, 32),
-        pytest.param((4096, 2048, 1024, 512, 256, 128, 64, 32), marks=pytest.mark.slow),
+        pytest.param((8192, 4096, 2048, 1024, 512, 256, 128, 64, 32), marks=pytest.mark.slow),
     ],
     ids=["two steps", "ladder"],
 )
@@ -28,4 +28,5 @@ def test_f23_g11_too_little_memory_is_said(jobs, goal, megabytes: list[int]) -> 
         goal(
             "G11",
             f"{name}: same bytes with {min(worked, default=0)} MB beyond the start, else E501",
+            injected=len(steps),
         )

@@ -90,22 +90,25 @@ def every_failure(
     assert done.code == 0, done.err
     whole, sources = contents(clean), contents(inputs)
     out.mkdir()
-    numbers = range(1, len(watcher.reached) + 1, step)
-    assert numbers
-    for number in numbers:
+    tried = 0
+    for number in range(1, len(watcher.reached) + 1, step):
         for name in whole:
             (out / name).write_bytes(OLD)
         done, watcher = run(out, number)
-        where = f"call {number}, {watcher.reached[number - 1]}"
         found = contents(out)
+        if len(watcher.reached) < number:  # the first run had a folder to make as well
+            assert (done.code, found) == (0, whole)
+            return tried
+        tried += 1
+        where = f"call {number}, {watcher.reached[number - 1]}"
         assert found.keys() == whole.keys(), where
         if may_recover and done.code == 0:
             assert found == whole, where
             continue
         assert done.code == 1, (where, done.err)
         check(done, found, whole, where)
-    assert contents(inputs) == sources
-    return len(numbers)
+        assert contents(inputs) == sources, where
+    return tried
 
 
 def check(done: Finished, found: dict[str, bytes], whole: dict[str, bytes], where: str) -> None:

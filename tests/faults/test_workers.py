@@ -1,4 +1,4 @@
-"""Every verb gives the same bytes, words and errors from two processes; resuming adds nothing."""
+"""G12: every verb gives the same bytes, words and errors from 1, 2 and 4 processes."""
 
 from __future__ import annotations
 
@@ -7,19 +7,20 @@ from pathlib import Path
 import pytest
 
 from tests.faults.commands import COMMANDS, Command
+from tests.faults.goals import Goal
 from tests.faults.test_dry_run import contents
 from tests.shell import Shell
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
-def test_g12_two_processes_agree_with_one(
-    resattn: Shell, small_networks: Path, tmp_path: Path, command: Command, monkeypatch
+def test_g12_processes_agree_with_one_and_resuming_adds_nothing(
+    resattn: Shell, small_networks: Path, tmp_path: Path, command: Command, monkeypatch, goal: Goal
 ) -> None:
     monkeypatch.setenv("RESATTN_HOME", str(small_networks))
     source, out = tmp_path / "in", tmp_path / "out"
     source.mkdir()
-    for name in "abc":
+    for name in "abcde":
         command.make(source, name)
     victim = min(path for path in source.iterdir() if path.name.startswith("b"))
     victim.write_bytes(victim.read_bytes()[:40])
@@ -30,8 +31,10 @@ def test_g12_two_processes_agree_with_one(
 
     one = run()
     assert one[0] == 1
-    assert one[3].keys() == command.outputs("a", "c")
-    assert run("--overwrite", "--workers", 2) == one
+    assert one[3].keys() == command.outputs("a", "c", "d", "e")
+    for workers in (1, 2, 4):
+        assert run("--overwrite", "--workers", workers) == one, workers
     stamps = {path: path.stat().st_mtime_ns for path in out.iterdir() if path.is_file()}
     assert run("--resume") == one
     assert {path: path.stat().st_mtime_ns for path in stamps} == stamps
+    goal("G12", f"{command.options[0]}: 1, 2, 4 processes", injected=3)
