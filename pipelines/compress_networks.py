@@ -60,11 +60,7 @@ class Networks:
             return None
         name = self._weights or _named(head)
         if not name:
-            raise WeightsError(
-                f"the file was made with {head.name} (sha256 {head.weights.hex()}…), "
-                "which is not installed",
-                "install these weights, or name their file by --weights",
-            )
+            raise _absent(head)
         network = self._network(name)
         if network.key != head.weights:
             raise WeightsError(
@@ -93,3 +89,18 @@ def _named(head: Head) -> str:
     prefix = head.weights.hex()
     found = [e.name for _, e in listed().values() if e.task == TASK and e.sha256.startswith(prefix)]
     return found[0] if found else ""
+
+
+def _absent(head: Head) -> WeightsError:
+    """The error of a file whose network is not here, perhaps because a later one took its name."""
+    made = f"the file was made with {head.name} (sha256 {head.weights.hex()}…)"
+    if head.name in listed():
+        _, entry = listed()[head.name]
+        later = entry.sha256[: 2 * KEY_BYTES]
+        return WeightsError(
+            f"{made}, the {head.name} installed here is another training (sha256 {later}…)",
+            "name the file of those weights by --weights, or compress the original again",
+        )
+    return WeightsError(
+        f"{made}, which is not installed", "install these weights, or name their file by --weights"
+    )

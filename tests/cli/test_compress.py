@@ -6,6 +6,7 @@ The network is a cosine transform known by heart; the last test goes the whole w
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import os
@@ -20,6 +21,7 @@ from rasterio.control import GroundControlPoint
 from rasterio.transform import from_origin
 
 from resattn.codec.container import read_layout
+from resattn.codec.header import TYPES
 from resattn.io.image import encode_image, read_image
 from resattn.io.metadata import Metadata
 from resattn.pipelines import compress as compressing
@@ -288,6 +290,21 @@ def test_sizes_down_to_one_pixel(resattn, dct, tmp_path):
         assert found.shape == (3, height, width)
 
 
+@pytest.mark.parametrize("dtype", TYPES)
+def test_the_smallest_rasters_of_every_type(dct, tmp_path, dtype):
+    for (height, width), bands in (((1, 1), 1), ((1, 1), 5), ((1, 130), 4), ((70, 1), 2)):
+        pixels = (photograph(bands, height, width) // 2).astype(dtype)
+        source = write_raster(tmp_path / "a.tif", pixels)
+        for lossless in (False, True):
+            options = {"overwrite": True, "lossless": lossless}
+            compressing.compress(source, tmp_path / "a.rac", **options)
+            out = tmp_path / "b.tif"
+            decompressing.decompress(tmp_path / "a.rac", out, overwrite=True)
+            assert described(out) == described(source)
+            difference = read(out).astype(float) - pixels
+            assert np.abs(difference).max() <= (0 if lossless else 16)
+
+
 def test_folders_bad_files_and_second_runs(resattn, dct, tmp_path):
     for name in ("a", "deep/b"):
         save(tmp_path / "in" / f"{name}.png", photograph())
@@ -375,6 +392,23 @@ def test_a_file_of_another_network_says_so(resattn, dct, tmp_path, monkeypatch):
     done = resattn("decompress", file, "-o", tmp_path / "b.png", "--weights", "x.safetensors")
     assert done.code == 1
     assert "is another network" in done.err
+
+
+def test_a_file_of_an_earlier_training_says_so(resattn, dct, tmp_path, monkeypatch):
+    source = save(tmp_path / "a.png", photograph())
+    assert resattn("compress", source, "-o", tmp_path).code == 0
+    later = dataclasses.replace(entry("compress.light"), sha256="5e" * 32)
+    monkeypatch.setattr(compress_networks, "listed", lambda: {later.name: (None, later)})
+    done = resattn("decompress", tmp_path / "a.rac", "-o", tmp_path / "b.png")
+    assert done.code == 1
+    assert (
+        f"made with compress.light (sha256 {SHA256[:16]}…), the compress.light installed here is "
+        f"another training (sha256 {'5e' * 8}…)" in done.err
+    )
+    kept = dataclasses.replace(entry("compress.light"), name="compress.light.first")
+    both = {row.name: (None, row) for row in (later, kept)}
+    monkeypatch.setattr(compress_networks, "listed", lambda: both)
+    assert resattn("decompress", tmp_path / "a.rac", "-o", tmp_path / "b.png").code == 0
 
 
 def test_without_weights_the_remedies_are_named(resattn, tmp_path, monkeypatch):
