@@ -28,8 +28,8 @@ from resattn.detection.score import evaluate, relabelled
 from resattn.io.image import opencv
 from resattn.tiling import Window
 
-OVERLAPS = {512: 128, 384: 192}
-"""Of the windows that are tried; the smaller ones share half, to see the largest cells whole."""
+TILES = (512, 384)
+"""Windows that are tried; they share a quarter, as the verb has it by default."""
 _ROWS, _COLUMNS = 3, 4
 
 
@@ -51,14 +51,14 @@ def seams(options: argparse.Namespace) -> None:
         side = detector.finder.sight.side
         sheets = [*sheets_of(chosen(options, annotations.pictures), files, side, Path(folder))]
         truths = [truth for sheet in sheets for truth in sheet.truths]
-        for tile in (0, *OVERLAPS):
+        for tile in (0, *TILES):
             before = cpu_seconds()
             found = [one for sheet in sheets for one in looked_at(sheet, tile, detector.finder)]
             seconds = cpu_seconds() - before
             same = [relabelled(one, detector.classes, annotations.classes)[0] for one in found]
             made = evaluate(truths, same, annotations.classes, score=detector.score)
             best = best if tile else made.numbers["ap"]
-            told = f"{tile} by {OVERLAPS[tile]}" if tile else "whole"
+            told = f"windows of {tile}" if tile else "whole"
             print(
                 f"{told:14} AP {made.numbers['ap']:.4f} ({made.numbers['ap'] - best:+.4f}, bar "
                 f"-.003), AP50 {made.numbers['ap50']:.4f}; {doubled(same, detector.score)}; "
@@ -82,8 +82,7 @@ def looked_at(sheet: Sheet, tile: int, finder: Finder) -> list[Found]:
     with open_picture(sheet.path) as picture:
         side = tile or max(picture.size)
         limit = finder.sight.limit * (1 if tile else len(sheet.places))
-        overlap = OVERLAPS.get(tile, tile // 4)
-        sight = replace(finder.sight, tile=side, overlap=overlap, zoom=1, limit=limit)
+        sight = replace(finder.sight, tile=side, overlap=tile // 4, zoom=1, limit=limit)
         found = Finder(finder.model, sight, finder.device, finder.precision).find(picture)
     return [_inside(found, place) for place in sheet.places]
 
