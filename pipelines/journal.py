@@ -130,7 +130,11 @@ class Journal:
         self.path = out / FOLDER / f"{head.command}.{shard}.jsonl"
         self._out = out
         self._stream = _opened(self.path)
-        self._append({"run": asdict(head)})
+        try:
+            self._append({"run": asdict(head)})
+        except BaseException:
+            self._stream.close()  # and with it the lock
+            raise
 
     def __enter__(self) -> Self:
         return self

@@ -59,7 +59,7 @@ def test_f34_g4_each_call_of_a_batch_fails_once(
             return resattn(*command.line(inputs, out, "--overwrite")), watcher
 
     tried = every_failure(run, inputs, tmp_path, step)
-    assert tried >= 32 // step
+    assert tried >= 20 // step
     goal("G4", f"{command.options[0]}: {tried} calls ({said(error)})", injected=tried)
 
 
@@ -97,7 +97,8 @@ def every_failure(
         done, watcher = run(out, number)
         found = contents(out)
         if len(watcher.reached) < number:  # the first run had a folder to make as well
-            assert (done.code, found) == (0, whole)
+            assert done.code == 0, (number, watcher.reached, done.err)
+            assert found == whole
             return tried
         tried += 1
         where = f"call {number}, {watcher.reached[number - 1]}"
