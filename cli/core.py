@@ -44,7 +44,7 @@ def list_mixers(as_json: Json = False) -> None:
         typer.echo(json.dumps(facts, indent=2))
         return
     for kind, fact in facts.items():
-        typer.echo(f"{kind:12}{fact['family']:9}{fact['summary']}")
+        typer.echo(f"{kind:14}{fact['family']:9}{fact['summary']}")
 
 
 @app.command()
@@ -89,7 +89,7 @@ def check(
             holds = error <= probe.tolerance
             results.append({"mixer": kind, "check": identity.name, "error": error, "holds": holds})
             if not as_json:
-                typer.echo(f"{'ok' if holds else 'FAILED':8}{kind:12}{identity.name}  {error:.1e}")
+                typer.echo(f"{'ok' if holds else 'FAILED':8}{kind:14}{identity.name}  {error:.1e}")
     if as_json:
         typer.echo(json.dumps(results, indent=2))
     if not all(result["holds"] for result in results):
