@@ -53,8 +53,8 @@ def test_f22_g8_kills_cost_a_unit_per_worker_and_no_file(
         process = start(tmp_path, workers)
         begun = len(diary(tmp_path))
         # A share of what is left each time, so that every kill finds work.
-        goal = begun + chance.randint(1, max(1, (items - begun) // (kills - number)))
-        while len(diary(tmp_path)) < goal and process.poll() is None:
+        enough = begun + chance.randint(1, max(1, (items - begun) // (kills - number)))
+        while len(diary(tmp_path)) < enough and process.poll() is None:
             time.sleep(0.001)
         assert process.poll() is None, "nothing was left to interrupt: the test proves nothing"
         if number % 2:
