@@ -19,9 +19,8 @@ from resattn.io.names import beside, shown
 LOCK: Final = ".part-lock"
 """Ending of the names of lock files."""
 
-_PATIENCE = (
-    0.5  # seconds: who holds a lock may be sweeping up, or a worker of a run that was killed
-)
+_PATIENCE: Final = 0.5
+"""Seconds: who holds a lock may be sweeping up, or a worker of a run that was killed."""
 
 
 def claim(target: Path) -> int | None:
