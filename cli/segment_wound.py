@@ -70,6 +70,9 @@ class SegmentWoundOptions:
     ] = 0.0
     overlay: Annotated[bool, option(help="Write the photograph with the outline drawn in.")] = True
     probability: Annotated[bool, option("--probability", help="Write the probability map.")] = False
+    dicom_seg: Annotated[
+        bool, option("--dicom-seg", help="Write the mask as DICOM SEG too (extra: dicom).")
+    ] = False
     follow_up: Annotated[
         bool,
         option(

@@ -22,7 +22,9 @@ from resattn.version import __version__
 State = Literal["ok", "note", "bad"]
 
 _PACKAGES: Final = ("numpy", "scipy", "scikit-image", "safetensors", "tqdm", "platformdirs")
-_EXTRAS: Final = {"distributed": "dist", "pyogrio": "gpkg", "matplotlib": "report"}
+_EXTRAS: Final = {
+    "distributed": "dist", "pyogrio": "gpkg", "pydicom": "dicom", "matplotlib": "report",
+}  # fmt: skip
 _LEAST_FREE: Final = 2_000_000_000
 _LEAST_MEMORY: Final = 3_000_000_000
 _LEAST_FILES: Final = 256

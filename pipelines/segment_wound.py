@@ -15,6 +15,7 @@ import torch
 
 from resattn.errors import UserError
 from resattn.io.atomic import check_target, make_folder
+from resattn.io.dicom import SUFFIX as DICOM
 from resattn.io.image import SUFFIXES
 from resattn.pipelines import plan as planning
 from resattn.pipelines import segment_wound_series
@@ -76,7 +77,7 @@ def plan(
         UserError: Nothing matches, names collide, or an output is in the way.
     """
     named = planning.named_images(
-        inputs, SUFFIXES, what="a photograph", include=include, recursive=recursive
+        inputs, (*SUFFIXES, DICOM), what="a photograph", include=include, recursive=recursive
     )
     groups: dict[str, list[Path]] = {}
     for name, path in named:
@@ -96,7 +97,7 @@ def companions(item: Item, config: SegmentWoundConfig) -> tuple[Path, ...]:
     """Files beside the output."""
     if config.follow_up:
         return segment_wound_series.companions(item, config)
-    return beside(item.output, config)
+    return beside(item.output, item.inputs[0], config)
 
 
 @portable_with(companions)

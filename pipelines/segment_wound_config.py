@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from resattn.errors import UserError
+from resattn.io.dicom import pydicom
 from resattn.pipelines.compute_config import ComputeConfig
 
 
@@ -24,6 +25,7 @@ class SegmentWoundConfig(ComputeConfig):
         px_per_mm: Pixels per millimetre, for photographs taken squarely; 0 for unknown.
         overlay: Write the photograph with the outline drawn in.
         probability: Write the probability map.
+        dicom_seg: Write the mask as DICOM SEG, and unless the photograph is DICOM that as well.
         follow_up: Treat the photographs of a folder as one wound over time.
         max_pixels: Most pixels a photograph may claim; 0 takes the limit of its format.
         tile: Without effect: a photograph is seen whole.
@@ -42,6 +44,7 @@ class SegmentWoundConfig(ComputeConfig):
     px_per_mm: float = 0.0
     overlay: bool = True
     probability: bool = False
+    dicom_seg: bool = False
     follow_up: bool = False
     max_pixels: int = 0
 
@@ -54,8 +57,11 @@ class SegmentWoundConfig(ComputeConfig):
         """Refuses what cannot be meant.
 
         Raises:
-            UserError: E208 if options exclude each other or a value is out of range.
+            UserError: E208 if options exclude each other or a value is out of range; E217 if
+                DICOM is asked for and pydicom is not installed.
         """
+        if self.dicom_seg:
+            pydicom()
         sizes = {name: getattr(self, name) for name in ("marker_mm", "coin_mm", "px_per_mm")}
         given = [f"--{name.replace('_', '-')}" for name, size in sizes.items() if size]
         if len(given) > 1:

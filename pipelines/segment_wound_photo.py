@@ -11,7 +11,8 @@ import numpy as np
 
 from resattn import device as devices
 from resattn.errors import ItemError, WeightsError
-from resattn.io.atomic import make_folder, write_json
+from resattn.io import dicom
+from resattn.io.atomic import make_folder, write_bytes, write_json
 from resattn.io.coin import find_coins
 from resattn.io.image import Image, read_image, write_image
 from resattn.io.marker import find_markers
@@ -24,7 +25,7 @@ from resattn.pipelines.segment_wound_config import SegmentWoundConfig
 from resattn.version import __version__
 from resattn.weights.index import listed
 from resattn.weights.load import Loaded, load
-from resattn.wound.examine import Finding, examine
+from resattn.wound.examine import NOTICE, Finding, examine
 from resattn.wound.photo import Rgb, read_rgb
 from resattn.wound.picture import grey_levels, overlay
 from resattn.wound.scale import Scale, from_coin, from_marker, from_px_per_mm
@@ -103,11 +104,15 @@ def photograph(path: Path, examiner: Examiner) -> Examined:
     return Examined(image, photo, likely, finding, warnings)
 
 
-def beside(mask: Path, config: SegmentWoundConfig) -> tuple[Path, ...]:
-    """The companions of a mask, in the order in which they are written."""
+def beside(mask: Path, source: Path, config: SegmentWoundConfig) -> tuple[Path, ...]:
+    """The companions of the mask of a photograph, in the order in which they are written."""
     wanted = {
-        ".overlay.png": config.overlay, ".probability.png": config.probability, ".json": True,
-    }  # fmt: skip
+        ".overlay.png": config.overlay,
+        ".probability.png": config.probability,
+        ".dcm": config.dicom_seg,
+        ".photo.dcm": config.dicom_seg and source.suffix.lower() != dicom.SUFFIX,
+        ".json": True,
+    }
     return tuple(mask.with_suffix(suffix) for suffix, write in wanted.items() if write)
 
 
@@ -126,6 +131,15 @@ def finish(examined: Examined, output: Path, examiner: Examiner) -> tuple[Path, 
         write_image(
             path, pixels, metadata=stamped(None, made), inputs=(source,), overwrite=config.overwrite
         )
+    objects: dict[Path, bytes] = {}
+    if config.dicom_seg:
+        maker = dicom.Maker(TASK, examiner.weights, made, NOTICE)
+        mask, photo = dicom.segmentation(source, examined.photo, finding.mask, maker)
+        objects[output.with_suffix(".dcm")] = mask
+        if photo is not None:
+            objects[output.with_suffix(".photo.dcm")] = photo
+    for path, data in objects.items():
+        write_bytes(path, data, inputs=(source,), overwrite=config.overwrite)
     table = output.with_suffix(".json")
     document = {
         "schema": 1,
@@ -142,7 +156,7 @@ def finish(examined: Examined, output: Path, examiner: Examiner) -> tuple[Path, 
         **finding.to_json(),
     }
     write_json(table, document, overwrite=config.overwrite)
-    return (*pictures, table)
+    return (*pictures, *objects, table)
 
 
 def measure(mask: Mask, reference: Path) -> dict[str, float]:

@@ -69,8 +69,9 @@ def follow(item: Item, progress: Progress, *, examiner: Examiner) -> Result:
 
 def companions(item: Item, config: SegmentWoundConfig) -> tuple[Path, ...]:
     """Files beside the table, if every photograph can be read."""
-    masks = [_mask(item, path) for path in item.inputs]
-    return (_plot(item), *(path for mask in masks for path in (mask, *beside(mask, config))))
+    masks = [(_mask(item, path), path) for path in item.inputs]
+    files = ((mask, *beside(mask, photo, config)) for mask, photo in masks)
+    return (_plot(item), *(path for group in files for path in group))
 
 
 def _plot(item: Item) -> Path:

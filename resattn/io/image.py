@@ -45,7 +45,7 @@ class ImageInfo:
     """
 
     path: Path
-    format: Format
+    format: Format | Literal["dicom"]
     height: int
     width: int
     dtype: str
