@@ -64,23 +64,11 @@ class CompressConfig(Config):
 
 
 BASE: Final = CompressConfig(
-    dim=320,
-    z_dim=96,
     hyper=96,
-    transforms=TransformConfig(
-        block="dense",
-        fine=160,
-        coarse=224,
-        analysis=(4, 2),
-        synthesis=(2, 5),
-        heads=8,
-        fine_heads=5,
-    ),
-    context=ContextConfig(
-        hidden=192, slices=(16, 16, 32, 64), channel_heads=8, window_heads=8, deformable_heads=8
-    ),
+    transforms=TransformConfig(fine=160, analysis=(4, 3), synthesis=(5, 8)),
+    context=ContextConfig(hidden=192, channel_heads=6, window_heads=6, deformable_heads=6),
 )
-"""The larger size, for training on a GPU."""
+"""The larger size, out of which no channel of `light` has been left: it can grow out of it."""
 
 
 @dataclass(frozen=True)

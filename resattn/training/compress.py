@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import cast
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final, Literal, cast
 
 import torch
 from torch import Tensor, nn
 
 from resattn.config import Config, Json
-from resattn.models.compress import STRIDE, CompressConfig, CompressNet
+from resattn.models.compress import BASE, STRIDE, CompressConfig, CompressNet
+from resattn.models.compress_grow import grown
 from resattn.models.compress_levels import LEVELS, trade_off
 from resattn.training.dataset import ImageSet, digest
 from resattn.training.images import crops, draw
 from resattn.training.task import Task
 
 _TABLE_IMAGES = 24
+SIZES: Final[Mapping[str, CompressConfig]] = MappingProxyType(
+    {"light": CompressConfig(), "base": BASE}
+)
 
 
 @dataclass(frozen=True)
@@ -24,14 +29,15 @@ class Settings(Config):
     """Options of the task.
 
     Attributes:
-        model: The network; `light` by default.
+        model: The network, by its size or, such as ``--set model.hyper=96``, as `light` with
+            other settings.
         patch: Side of a training patch, a multiple of 64. Large patches teach what reaches far:
             spend the last part of a training on 384 or 512.
         judged: Quality levels of the validation.
         photographs: Number of images of the fold that are validated on.
     """
 
-    model: CompressConfig = field(default_factory=CompressConfig)
+    model: Literal["light", "base"] | CompressConfig = "light"
     patch: int = 256
     judged: tuple[int, ...] = (8, 24, 40, 56)
     photographs: int = 16
@@ -68,7 +74,8 @@ class CompressTask(Task):
 
     def __init__(self, settings: Settings, train: Tensor, fold: Tensor) -> None:
         self.settings = settings
-        self.config = settings.model
+        model = settings.model
+        self.config = SIZES[model] if isinstance(model, str) else model
         self.train = train
         rows, columns = (n // STRIDE * STRIDE for n in fold.shape[-2:])
         self.fold = fold[: settings.photographs, :, :rows, :columns]
@@ -77,10 +84,15 @@ class CompressTask(Task):
         """A freshly initialised model."""
         return CompressNet(self.config)
 
+    def inherited(self, weights: Mapping[str, Tensor], model: nn.Module) -> Mapping[str, Tensor]:
+        """`weights`, or a larger model that computes what they do."""
+        return grown(weights, cast(CompressNet, model))
+
     def facts(self) -> dict[str, Json]:
-        """Settings and digests of the two sets of images."""
+        """Settings, the network they name, and digests of the two sets of images."""
         return {
             "settings": self.settings.to_dict(),
+            "model": self.config.to_dict(),
             "train": digest(self.train),
             "fold": digest(self.fold),
         }

@@ -95,7 +95,7 @@ class Trainer:
             torch.manual_seed(config.seed)
             model = task.build()
         if init is not None:
-            warm_start(model, init)
+            warm_start(model, task.inherited(init, model))
         self.model = model.to(place.device)
         _channels_last(self.model)
         self.optimizer = torch.optim.AdamW(

@@ -52,6 +52,16 @@ class Task(ABC):
     def facts(self) -> dict[str, Json]:
         """What decides the model and the data: settings, and digests of the data."""
 
+    def inherited(self, weights: Mapping[str, Tensor], model: nn.Module) -> Mapping[str, Tensor]:  # noqa: ARG002
+        """What `model` starts from, given the `weights` of another run: these, unchanged.
+
+        A task whose models can grow out of smaller ones does so here.
+
+        Raises:
+            WeightsError: They are of a model that this one cannot grow out of (E604).
+        """
+        return weights
+
     def decided(self, metrics: Mapping[str, float]) -> Config:  # noqa: ARG002 (a task may use it)
         """The settings as they go into the file, by the last validation: unchanged.
 
