@@ -123,7 +123,7 @@ def scored(options: argparse.Namespace, tile: int) -> tuple[Evaluation, int, flo
     pictures = chosen(options, annotations.pictures)
     findings, windows, before = [], 0, cpu_seconds()
     for marked in pictures:
-        with open_picture(files[marked.name]) as picture:
+        with found_by.open(files[marked.name]) as picture:
             windows += len(found_by.finder.sight.mosaic(picture))
             found = found_by.finder.find(picture)
         same, _ = relabelled(found, found_by.classes, annotations.classes)

@@ -57,7 +57,7 @@ class DetectOptions:
         option(
             "--bands",
             metavar="R,G,B",
-            help="Bands of a raster for red, green and blue, from 1, or one for all.",
+            help="Bands for red, green, blue, from 1, or one for all; rasters as in training.",
         ),
     ] = ""
     scale: Annotated[

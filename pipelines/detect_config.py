@@ -22,8 +22,10 @@ class DetectConfig(ComputeConfig):
             takes what the weights were given in training.
         iou: Overlap that two objects of a class may have.
         limit: Most objects of one window.
-        bands: Band numbers for red, green and blue by comma, or one; empty takes the natural ones.
-        scale: ``LOW,HIGH``: the values that become black and white; empty measures them.
+        bands: Band numbers for red, green and blue by comma, or one; empty takes those of the
+            training for rasters, else the natural ones.
+        scale: ``LOW,HIGH``: the values that become black and white; empty takes those of the
+            training for rasters, else measures them.
         size: Longer side photographs are scaled down to; 0 keeps them as they are; below 0 takes
             what the weights were trained at.
         zoom: How many times rasters are enlarged; 0 takes what the weights were trained at.

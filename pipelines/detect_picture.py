@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
@@ -13,7 +14,7 @@ from resattn import device as devices
 from resattn.detection.finder import Finder
 from resattn.detection.finding import Finding
 from resattn.detection.overview import overview
-from resattn.detection.picture import Picture, open_picture
+from resattn.detection.picture import Colours, Picture, open_picture
 from resattn.detection.writers import FORMS
 from resattn.errors import WeightsError
 from resattn.io.image import write_image
@@ -41,7 +42,24 @@ class Searcher:
     score: float
     weights: str
     weights_sha256: str
+    colours: Colours = field(default_factory=Colours)
     tags: Mapping[str, str] = field(default_factory=dict)
+
+    def open(self, path: Path) -> AbstractContextManager[Picture]:
+        """A picture in the bands and values of the options, else those of the training.
+
+        Raises:
+            ItemError: It cannot be read, or lacks a band.
+        """
+        config = self.config
+        limit = config.max_pixels
+        return open_picture(
+            path,
+            bands=config.band_numbers(),
+            scale=config.limits(),
+            trained=self.colours,
+            limits=Limits(pixels=limit, whole_pixels=limit) if limit else None,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +88,8 @@ def make_searcher(config: DetectConfig) -> Searcher:
     finder = Finder(loaded.model, config.sight(trained), device, config.precision)
     score = config.score or trained.score
     made = tags(TASK, config.result_options(), weights_sha256=loaded.sha256)
-    return Searcher(config, finder, classes, score, loaded.name, loaded.sha256, made)
+    colours = Colours(trained.bands, trained.scale)
+    return Searcher(config, finder, classes, score, loaded.name, loaded.sha256, colours, made)
 
 
 def search(path: Path, output: Path, searcher: Searcher, progress: Progress) -> Search:
@@ -80,11 +99,7 @@ def search(path: Path, output: Path, searcher: Searcher, progress: Progress) -> 
         ItemError: It cannot be read, or does not say where it lies and a form needs that.
         OutputError: An output cannot be written.
     """
-    config = searcher.config
-    limit = config.max_pixels
-    limits = Limits(pixels=limit, whole_pixels=limit) if limit else None
-    bands, scale = config.band_numbers(), config.limits()
-    with open_picture(path, bands=bands, scale=scale, limits=limits) as picture:
+    with searcher.open(path) as picture:
         windows = len(searcher.finder.sight.mosaic(picture))
         started = time.perf_counter()
         with progress.steps(windows, path.name) as bar:

@@ -149,8 +149,11 @@ def _images(job: TrainJob, settings: Config) -> ImageSet | BoxSet:
         return task_kind(job.task).load(job.data)
     if isinstance(settings, detect.Settings):
         from resattn.detection.dataset import read_set
+        from resattn.detection.picture import Colours
 
-        return read_set(job.data, job.side, zoom=settings.model.zoom, cut=settings.cut)
+        model = settings.model
+        colours = Colours(model.bands, model.scale)
+        return read_set(job.data, job.side, zoom=model.zoom, cut=settings.cut, colours=colours)
     if job.task == "segment-wound":
         from resattn.wound.dataset import read_photos
 

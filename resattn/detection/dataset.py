@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from resattn.detection.annotations import Boxes, Marked
 from resattn.detection.found import areas
 from resattn.detection.layouts import read_pictures
-from resattn.detection.picture import Picture, open_picture
+from resattn.detection.picture import Colours, Picture, open_picture
 from resattn.errors import UserError
 from resattn.tiling import Window
 from resattn.training.box_set import BoxSet
@@ -26,7 +26,14 @@ Kept = NDArray[np.bool_]
 _SHOWN = 0.5  # least share of an object inside a square for its box to be kept
 
 
-def read_set(path: Path, side: int, *, zoom: int = 1, cut: bool | None = None) -> BoxSet:
+def read_set(
+    path: Path,
+    side: int,
+    *,
+    zoom: int = 1,
+    cut: bool | None = None,
+    colours: Colours | None = None,
+) -> BoxSet:
     """Squares of `side` pixels with the boxes in them; groups (``iscrowd``) are left out.
 
     A picture is either scaled down to fit one square, or keeps its pixels, enlarged `zoom` times,
@@ -37,6 +44,7 @@ def read_set(path: Path, side: int, *, zoom: int = 1, cut: bool | None = None) -
         side: Pixels of a square, a multiple of `zoom`.
         zoom: How many times pictures that are cut are enlarged, for objects of few pixels.
         cut: Whether to cut; by default rasters (TIFF, JPEG 2000) are, photographs are not.
+        colours: How rasters become red, green and blue.
 
     Raises:
         UserError: E203 if there is no picture, else as `read_pictures`.
@@ -48,7 +56,7 @@ def read_set(path: Path, side: int, *, zoom: int = 1, cut: bool | None = None) -
     annotations, files = read_pictures(path)
     images, boxes, labels, sources = [], [], [], []
     for marked in annotations.pictures:
-        with open_picture(files[marked.name]) as picture:
+        with open_picture(files[marked.name], trained=colours) as picture:
             _check_size(picture, marked)
             cutting = picture.streamed if cut is None else cut
             for window, scale in _windows(picture, side, zoom if cutting else 0):

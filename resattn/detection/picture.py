@@ -23,6 +23,19 @@ STREAMED = ("tiff", "jp2")
 
 
 @dataclass(frozen=True, slots=True)
+class Colours:
+    """How rasters became red, green and blue in training.
+
+    Attributes:
+        bands: One or three band numbers from 1; empty where a raster says it.
+        scale: The values that became 0 and 255; None if measured in each.
+    """
+
+    bands: tuple[int, ...] = ()
+    scale: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Picture:
     """An open picture.
 
@@ -60,15 +73,18 @@ def open_picture(
     *,
     bands: Sequence[int] = (),
     scale: tuple[float, float] | None = None,
+    trained: Colours | None = None,
     limits: Limits | None = None,
 ) -> Iterator[Picture]:
     """A photograph or raster open for reading by windows; memory of a raster stays flat.
 
     Args:
         path: TIFF, JPEG 2000, PNG, JPEG or WebP.
-        bands: One or three band numbers from 1; by default those a raster calls red, green and
-            blue, else its first three, or the one it has.
-        scale: The values that become 0 and 255, instead of `resattn.detection.stretch.choose`.
+        bands: One or three band numbers from 1; by default those of `trained`, those a raster
+            calls red, green and blue, its first three, or the one it has.
+        scale: The values that become 0 and 255; by default those of `trained`, else what
+            `resattn.detection.stretch.choose` measures.
+        trained: What rasters, but not photographs, are taken as where nothing else is said.
         limits: What the file may claim.
 
     Raises:
@@ -77,7 +93,8 @@ def open_picture(
     source = local_path(path)
     if identify(source, limits or Limits()).format in STREAMED:
         with open_raster(source, limits=limits) as raster:
-            yield _of_raster(raster, bands, scale)
+            usual = trained or Colours()
+            yield _of_raster(raster, bands or usual.bands, scale or usual.scale)
     else:
         yield _of_photograph(source, bands, scale, limits)
 

@@ -44,6 +44,9 @@ class DetectorConfig(Config):
         side: Longer side in pixels that training pictures were scaled to, so that objects have
             the size the network knows; 0 where pictures were taken as they are.
         zoom: How many times rasters, which are never scaled down, were enlarged for training.
+        bands: Numbers, from 1, of the bands of rasters that were red, green and blue in training,
+            or of the one that was all three; empty where rasters say it themselves.
+        scale: The values that became black and white in rasters; None measures each raster.
         width: Channels of the pyramid and of the towers.
         depth: Convolutions of each tower.
         norm: After each convolution of the towers.
@@ -61,6 +64,8 @@ class DetectorConfig(Config):
     names: tuple[str, ...] = ()
     side: int = 0
     zoom: int = 1
+    bands: tuple[int, ...] = ()
+    scale: tuple[float, float] | None = None
     width: int = 96
     depth: int = 2
     norm: Norm = "channel"
@@ -72,6 +77,10 @@ class DetectorConfig(Config):
 
     def __post_init__(self) -> None:
         positive(classes=self.classes, zoom=self.zoom, width=self.width, depth=self.depth)
+        if len(self.bands) not in (0, 1, 3) or min(self.bands, default=1) < 1:
+            raise ValueError(f"bands must be one or three numbers from 1, not {self.bands}")
+        if self.scale is not None and not self.scale[0] < self.scale[1]:
+            raise ValueError(f"scale must be two values, the lower first, not {self.scale}")
         if not 0 < self.score <= 1:
             raise ValueError(f"score must lie above 0 and up to 1, not {self.score}")
         if self.names and len(self.names) != self.classes:

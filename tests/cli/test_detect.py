@@ -192,6 +192,29 @@ def test_pictures_are_seen_as_the_weights_want_it(detect, tmp_path, settings):
     assert found(tmp_path / "b.json") == EXPECTED
 
 
+@pytest.mark.parametrize("settings", [{"bands": (2, 1, 3), "scale": (0.0, 10_200.0)}])
+def test_rasters_show_the_bands_and_values_the_weights_were_trained_on(detect, tmp_path):
+    source, report = raster(tmp_path / "a.tif"), tmp_path / "r.json"
+    assert detect(source, "-o", tmp_path / "a.json", "--report", report).code == 0
+    assert found(tmp_path / "a.json") == EXPECTED
+    (item,) = json.loads(report.read_text())["items"]
+    assert item["facts"]["bands"] == [2, 1, 3]
+    assert item["facts"]["stretch"] == [[0] * 3, [10_200] * 3]
+    chosen = ("--bands", "1,2,3", "--scale", "0,65535")
+    assert detect(source, "-o", tmp_path / "b.json", *chosen).code == 0
+    assert not found(tmp_path / "b.json"), "what is asked for stands before it"
+    assert detect(photo(tmp_path / "c.png"), "-o", tmp_path / "c.json").code == 0
+    assert found(tmp_path / "c.json") == EXPECTED, "photographs are red, green and blue"
+
+
+@pytest.mark.parametrize("settings", [{"bands": (5, 1, 2)}])
+def test_a_raster_without_a_band_of_the_weights_fails_with_its_number(detect, tmp_path):
+    done = detect(raster(tmp_path / "a.tif"), "-o", tmp_path / "a.json")
+    assert done.code == 1
+    assert "a.tif has 4 bands, not 5" in done.err
+    assert "--bands" in done.err
+
+
 @pytest.mark.parametrize("settings", [{"score": 0.55}])
 def test_objects_count_from_the_score_of_the_weights(detect, tmp_path, settings):
     """`Blobs` gives the three .49, .50 and .58."""
