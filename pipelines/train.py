@@ -17,7 +17,7 @@ from resattn.training.config import TrainConfig
 from resattn.training.curve import draw_curve
 from resattn.training.dataset import ImageSet
 from resattn.training.loop import LOG, Outcome, Place, Trainer
-from resattn.training.replicas import Replicas, replicas
+from resattn.training.replicas import Replicas, own, replicas
 from resattn.training.task import Task
 from resattn.training.tasks import task_kind
 from resattn.weights.export import pack
@@ -110,7 +110,7 @@ def train(
         UserError: Unknown task, settings or device, too few images, or another run in the folder.
         WeightsError: `init` cannot be loaded or is of another model.
     """
-    device = pick(job.device)
+    device = pick(str(own(pick(job.device))))
     with replicas(device) as processes:
         task = _task(job, processes)
         init = load(job.init, job.task).model.state_dict() if job.init else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch.profiler import ProfilerActivity, profile
@@ -15,7 +16,7 @@ def seconds(call: Callable[[], object], device: torch.device, budget: float) -> 
     On a CPU it is the time of this process's threads, which other processes do not lengthen; on
     an accelerator the time between two events around the call.
     """
-    timer = _device_seconds if device.type == "cuda" else _cpu_seconds
+    timer = partial(_device_seconds, device) if device.type == "cuda" else _cpu_seconds
     timer(call)
     best, spent, calls = float("inf"), 0.0, 0
     while calls < 5 or spent < budget:
@@ -50,10 +51,11 @@ def _cpu_seconds(call: Callable[[], object]) -> float:
     return time.process_time() - start
 
 
-def _device_seconds(call: Callable[[], object]) -> float:
+def _device_seconds(device: torch.device, call: Callable[[], object]) -> float:
     start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-    start.record()
-    call()
-    end.record()
-    end.synchronize()
+    with torch.cuda.device(device):  # events are of the current one
+        start.record()
+        call()
+        end.record()
+        end.synchronize()
     return float(start.elapsed_time(end)) / 1000

@@ -57,5 +57,7 @@ class TrainConfig(Config):
             raise ValueError(f"the length of a run must be positive, got {length}")
         if not 0 < self.lr_floor <= self.lr:
             raise ValueError(f"need 0 < lr_floor <= lr, got {self.lr_floor} and {self.lr}")
+        if self.precision == "fp16":
+            raise ValueError("gradients vanish in fp16: choose bf16 or fp32")
         if not 0 <= self.ema < 1:
             raise ValueError(f"ema must lie in [0, 1), got {self.ema}")

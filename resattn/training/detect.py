@@ -115,7 +115,7 @@ class DetectTask(Task):
         self.fold = fold
         self.encoder = encoder
         self._pictures = pictures(train)
-        self._occupied = [each for each in self._pictures if len(each.boxes)]
+        self._occupied = [i for i, boxes in enumerate(train.boxes) if len(boxes)]
 
     def facts(self) -> dict[str, Json]:
         """Settings, classes, and digests of both sets."""
@@ -125,6 +125,15 @@ class DetectTask(Task):
             "train": digest(self.train),
             "fold": digest(self.fold),
         }
+
+    def to(self, device: torch.device) -> None:
+        """Moves the pixels to learn from; boxes stay, and the fold is moved picture by picture."""
+        images = self.train.images.to(device)
+        self.train = dataclasses.replace(self.train, images=images)
+        self._pictures = [
+            dataclasses.replace(each, image=image[:, : each.image.shape[1], : each.image.shape[2]])
+            for each, image in zip(self._pictures, images, strict=True)
+        ]
 
     def build(self) -> nn.Module:
         """A fresh model, its encoder as published where that was given."""
@@ -149,8 +158,9 @@ class DetectTask(Task):
 
     def _drawn(self, generator: torch.Generator) -> Marked:
         pool, index = torch.rand(2, generator=generator).tolist()
-        among = self._occupied if pool < self.settings.occupied else self._pictures
-        return among[int(index * len(among))]
+        everywhere = range(len(self._pictures))
+        among = self._occupied if pool < self.settings.occupied else everywhere
+        return self._pictures[among[int(index * len(among))]]
 
     def loss(self, model: nn.Module, batch: Sequence[Tensor]) -> Tensor:
         """Sum of the losses of classes, boxes, centreness and points."""

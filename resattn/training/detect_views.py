@@ -36,7 +36,10 @@ class Views(Config):
 
 @dataclass(frozen=True)
 class Marked:
-    """A picture (3, H, W) uint8, its boxes (n, 4) in pixels and their labels (n)."""
+    """A picture (3, H, W) uint8, its boxes (n, 4) in pixels and their labels (n).
+
+    The few numbers of the boxes stay in main memory wherever the pixels are.
+    """
 
     image: Tensor
     boxes: Tensor
@@ -81,7 +84,8 @@ def recoloured(images: Tensor, views: Views, generator: Generator) -> Tensor:
     """Images (B, 3, H, W) uint8 under other light, float32 in 0..1."""
 
     def amount(limit: float, channels: int = 1) -> Tensor:
-        return limit * (2 * torch.rand(len(images), channels, 1, 1, generator=generator) - 1)
+        drawn = 2 * torch.rand(len(images), channels, 1, 1, generator=generator) - 1
+        return (limit * drawn).to(images.device)
 
     gain = 1 + amount(views.gain, 3) + amount(views.contrast)
     shift = amount(views.brightness)

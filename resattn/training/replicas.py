@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 import torch.distributed as dist
@@ -18,10 +18,17 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class Replicas:
-    """This process among those of the run."""
+    """This process among those of the run.
+
+    Attributes:
+        rank: Its number, from 0.
+        count: How many there are.
+        wire: Where tensors must lie to be sent.
+    """
 
     rank: int = 0
     count: int = 1
+    wire: torch.device = field(default_factory=lambda: torch.device("cpu"))
 
     @property
     def leads(self) -> bool:
@@ -55,25 +62,34 @@ class Replicas:
         """The leading process's values, so that all see one clock."""
         if self.count == 1:
             return values
-        message = torch.tensor(values, dtype=torch.float64, device=_wire())
+        message = torch.tensor(values, dtype=torch.float64, device=self.wire)
         dist.broadcast(message, 0)
         return tuple(message.tolist())
 
 
 @contextmanager
 def replicas(device: torch.device) -> Iterator[Replicas]:
-    """The processes of this run: those torchrun announced in the environment, else this one."""
+    """The processes of this run: those torchrun announced in the environment, else this one.
+
+    Args:
+        device: Where this process computes; see `own`.
+    """
     count = int(os.environ.get("WORLD_SIZE", "1"))
     if count == 1:
         yield Replicas()
         return
-    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    on_gpu = device.type == "cuda"
+    if on_gpu:
+        torch.cuda.set_device(device)  # NCCL sends from the current one
+    dist.init_process_group("nccl" if on_gpu else "gloo")
     try:
-        yield Replicas(dist.get_rank(), count)
+        yield Replicas(dist.get_rank(), count, device if on_gpu else torch.device("cpu"))
     finally:
         dist.destroy_process_group()
 
 
-def _wire() -> torch.device:
-    on_gpu = dist.get_backend() == "nccl"
-    return torch.device("cuda", torch.cuda.current_device()) if on_gpu else torch.device("cpu")
+def own(device: torch.device) -> torch.device:
+    """The GPU of this process: where none was named, the one torchrun numbered it for."""
+    if str(device) != "cuda":
+        return device
+    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import cast
 
 import torch
@@ -134,6 +134,11 @@ class WoundTask(Task):
             "fold": _digest(self.fold.images),
         }
 
+    def to(self, device: torch.device) -> None:
+        """Moves both sets of photographs."""
+        self.train = replace(self.train, images=self.train.images.to(device))
+        self.fold = replace(self.fold, images=self.fold.images.to(device))
+
     def build(self) -> nn.Module:
         """A fresh model, its encoder as published where that was given."""
         model = WoundUNet(self.settings.model)
@@ -168,9 +173,8 @@ class WoundTask(Task):
 
     def validate(self, model: nn.Module) -> dict[str, float]:
         """Mean Dice over photographs at threshold 0.5, both empty counting 1, and pooled Dice."""
-        device = next(model.parameters()).device
         counts = []
-        for photo in self.fold.images.to(device):
+        for photo in self.fold.images:
             image = photo[None, :3].float() / 255
             found = model(image.contiguous(memory_format=torch.channels_last))[0] > 0
             true = photo[3:] > 0

@@ -73,7 +73,8 @@ def view(
     flip = -1 if mirror < 0.5 else 1
     to_x = (flip * cos / (width / 2), -sin / (width / 2), 2 * col / width - 1)
     to_y = (flip * sin / (height / 2), cos / (height / 2), 2 * row / height - 1)
-    grid = F.affine_grid(torch.tensor([[to_x, to_y]]), [1, 1, side, side], align_corners=False)
+    place = torch.tensor([[to_x, to_y]], device=photo.device)
+    grid = F.affine_grid(place, [1, 1, side, side], align_corners=False)
     image = photo[None].float() / 255
     if scale < 0.75:  # bilinear sampling alone would alias
         image = F.avg_pool2d(image, 2)
@@ -84,13 +85,16 @@ def view(
 
 def relit(images: Tensor, views: Views, generator: Generator) -> Tensor:
     """Images (B, 3, H, W) in 0..1 as under other light, exposure and optics; same range."""
-    count = images.shape[0]
+    count, device = images.shape[0], images.device
 
-    def amount(limit: float, channels: int = 1) -> Tensor:
+    def drawn(limit: float, channels: int = 1) -> Tensor:
         """Uniform in ±limit for the share of images that are changed, 0 for the others."""
         values = 2 * torch.rand(count, channels, 1, 1, generator=generator) - 1
         changed = torch.rand(count, 1, 1, 1, generator=generator) < views.chance
         return limit * values * changed
+
+    def amount(limit: float, channels: int = 1) -> Tensor:
+        return drawn(limit, channels).to(device)
 
     images = images * (1 + amount(views.white_balance, 3)) + amount(views.brightness)
     mean = images.mean((1, 2, 3), keepdim=True)
@@ -98,8 +102,8 @@ def relit(images: Tensor, views: Views, generator: Generator) -> Tensor:
     grey = _grey(images)[:, None]
     images = grey + (images - grey) * (1 + amount(views.contrast))
     images = images.clamp(0, 1) ** torch.exp(amount(math.log(views.gamma)))
-    images = torch.cat([_blurred(i, float(s)) for i, s in zip(images.split(1), amount(views.blur))])  # noqa: B905
-    grain = torch.randn(images.shape, generator=generator) * amount(views.noise)
+    images = torch.cat([_blurred(i, float(s)) for i, s in zip(images.split(1), drawn(views.blur))])  # noqa: B905
+    grain = torch.randn(images.shape, generator=generator).to(device) * amount(views.noise)
     return (images + grain).clamp(0, 1)
 
 
@@ -113,12 +117,12 @@ def recoloured(images: Tensor, masks: Tensor, views: Views, generator: Generator
     cells = labels[0].numel()
     inside = F.avg_pool2d(masks, 2, ceil_mode=True).reshape(count, cells)
     flat = labels.reshape(count, cells)
-    share = torch.zeros(count, cells).scatter_add_(1, flat, inside)
-    size = torch.zeros(count, cells).scatter_add_(1, flat, torch.ones_like(inside))
+    share = torch.zeros_like(inside).scatter_add_(1, flat, inside)
+    size = torch.zeros_like(inside).scatter_add_(1, flat, torch.ones_like(inside))
     outside = share < 0.5 * size
     shift = (2 * torch.rand(count, cells, 3, generator=generator) - 1) * views.basins
     applies = torch.rand(count, 1, generator=generator) < views.chance
-    shift = shift * (outside & applies)[..., None]
+    shift = shift.to(images.device) * (outside & applies.to(images.device))[..., None]
     spread = shift.gather(1, flat[..., None].expand(-1, -1, 3))
     spread = spread.view(*labels.shape, 3).permute(0, 3, 1, 2)
     return (images + F.interpolate(spread, size=(height, width))).clamp(0, 1)
@@ -133,12 +137,11 @@ def basins(grey: Tensor) -> Tensor:
     count, height, width = grey.shape
     relief = _relief(grey).double()
     # A tilt below any difference of float32 gradients decides level ground.
-    relief = relief + 1e-12 * torch.arange(height * width).view(1, height, width)
+    here = torch.arange(height * width, device=grey.device)
+    relief = relief + 1e-12 * here.view(1, height, width)
     rim = F.pad(relief[:, None], (1, 1, 1, 1), value=math.inf)
     around = F.unfold(rim, 3).view(count, 9, height * width)
     lowest = around.argmin(1)
-    row, col = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
-    here = (row * width + col).flatten()
     down = here + (lowest // 3 - 1) * width + lowest % 3 - 1
     for _ in range((height * width).bit_length()):  # each round doubles how far a drop has run
         down = down.gather(1, down)
@@ -164,7 +167,7 @@ def _blurred(image: Tensor, sigma: float) -> Tensor:
     if sigma < 0.3:  # narrower than a pixel: nothing to see
         return image
     reach = math.ceil(2.5 * sigma)
-    offsets = torch.arange(-reach, reach + 1, dtype=torch.float32)
+    offsets = torch.arange(-reach, reach + 1, dtype=torch.float32, device=image.device)
     kernel = torch.exp(-0.5 * (offsets / sigma) ** 2)
     kernel = (kernel / kernel.sum()).view(1, 1, 1, -1).expand(3, 1, 1, -1)
     image = F.pad(image, (reach, reach, reach, reach), mode="replicate")

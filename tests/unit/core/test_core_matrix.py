@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 
 import pytest
 import torch
@@ -107,3 +108,18 @@ def test_statistics_of_parts_are_those_of_the_whole(example):
     for a, b in zip(merged.sums + merged.maxima, whole.sums + whole.maxima, strict=True):
         assert error(a, b) < 1e-14
     assert error(mixer(x, context, statistics=merged), mixer(x, context)) < 1e-14
+
+
+def test_nothing_is_made_on_another_device_than_the_image(example, monkeypatch):
+    """On "meta", which holds shapes only, mixing devices or reading a value back fails."""
+    monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())  # unknown to meta
+    mixer, x, context = case(example, 9, 12, dtype=torch.float32)
+    mixer, x, context = mixer.to("meta"), x.to("meta"), mapped(context, lambda t: t.to("meta"))
+    for impl in ("reference", "sdpa", "tiled"):
+        mixer.impl = impl
+        y = mixer(x.requires_grad_(), context)
+        assert (y.device.type, y.shape) == ("meta", x.shape)
+        y.sum().backward()
+    if isinstance(mixer, GlobalMixer):
+        with torch.no_grad():
+            assert {t.device.type for t in mixer.measure(x, context).sums} == {"meta"}

@@ -8,7 +8,7 @@ from training_toy import Deblur
 
 from resattn.training.config import TrainConfig
 from resattn.training.loop import Place, Trainer
-from resattn.training.replicas import Replicas, replicas
+from resattn.training.replicas import Replicas, own, replicas
 
 
 def work(rank, port, folder):
@@ -54,3 +54,11 @@ def test_a_batch_is_split_without_loss():
 def test_an_uneven_batch_is_refused():
     with pytest.raises(ValueError, match="batch of 5 does not divide among 2"):
         Replicas(0, 2).share([torch.zeros(5)])
+
+
+@pytest.mark.parametrize(
+    ("named", "meant"), [("cuda", "cuda:3"), ("cuda:1", "cuda:1"), ("cpu", "cpu")]
+)
+def test_every_process_takes_the_gpu_it_was_numbered_for(monkeypatch, named, meant):
+    monkeypatch.setenv("LOCAL_RANK", "3")
+    assert own(torch.device(named)) == torch.device(meant)

@@ -85,6 +85,7 @@ def test_two_minutes_end_within_two_point_two(tmp_path):
         ({"steps": 0}, "must be positive, got 0"),
         ({"minutes": -1.0}, "must be positive, got -1"),
         ({"steps": 1, "lr": 1e-7}, "lr_floor"),
+        ({"steps": 1, "precision": "fp16"}, "vanish in fp16"),
         ({"steps": 1, "ema": 1.0}, r"ema must lie in \[0, 1\)"),
     ],
 )
