@@ -21,7 +21,7 @@ def show(run: report.Run, form: str) -> None:
             document = json.loads(report.to_json(report.Run(run.command, run.config, [result])))
             typer.echo(json.dumps(document["items"][0], ensure_ascii=False))
     elif form == "csv":
-        typer.echo(report.to_csv(run.results), nl=False)
+        typer.echo(report.to_csv(run), nl=False)
     elif any(result.outputs for result in run.results):
         for result in run.results:
             typer.echo(as_text(result))

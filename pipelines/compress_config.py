@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from resattn.codec.header import TILE_STEP
 from resattn.codec.network import LEVELS
@@ -53,6 +53,11 @@ class CompressConfig(ComputeConfig):
         """The network's quality level that `quality` stands for."""
         return round(self.quality * (LEVELS - 1) / BEST)
 
+    def result_options(self) -> dict[str, Any]:
+        """The options that can change a byte: what the provenance hash covers."""
+        names = ("quality", "target_bpp", "target_psnr", "lossless", "range", "tile")
+        return {name: getattr(self, name) for name in (*names, "device", "precision")}
+
     def check(self) -> None:
         """Refuses what cannot be meant.
 
@@ -99,6 +104,11 @@ class DecompressConfig(ComputeConfig):
     window: str = ""
     salvage: bool = False
     weights: str = ""
+
+    def result_options(self) -> dict[str, Any]:
+        """The options that can change a pixel: what the provenance hash covers."""
+        names = ("window", "salvage", "device", "precision")
+        return {name: getattr(self, name) for name in names}
 
     def check(self) -> None:
         """Refuses a window that is none.

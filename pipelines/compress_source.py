@@ -11,9 +11,11 @@ import numpy as np
 from resattn.codec import container
 from resattn.codec.describe import pack_profile
 from resattn.codec.header import TILE_BYTES, TILE_STEP, TYPES, Head
+from resattn.codec.maker import Maker
 from resattn.codec.network import Network
 from resattn.codec.samples import Scale
 from resattn.errors import ItemError, UserError
+from resattn.hashing import json_sha256
 from resattn.io.metadata import Metadata
 from resattn.io.profile import RasterProfile
 from resattn.pipelines.compress_config import CompressConfig
@@ -21,6 +23,7 @@ from resattn.pipelines.levels import levels_of, spread
 from resattn.pipelines.pictures import Photo, RasterPicture
 from resattn.tiling import Window
 from resattn.upscale.levels import Levels
+from resattn.version import __version__
 
 _WHOLE_PIXELS = 2**22
 """Images up to this size are one tile: no seams, and nothing is lost at borders."""
@@ -86,7 +89,9 @@ def prepare(
     scale = Scale(levels, _fills(picture))
     plain = Scale.of_type(picture.dtype, picture.count)
     chunks = {} if scale.pack() == plain.pack() else {container.BANDS: scale.pack()}
-    return Prepared(head, scale, chunks | _metadata(picture), levels != plain.levels)
+    maker = Maker.of(__version__, json_sha256(config.result_options()))
+    chunks |= {**_metadata(picture), container.MADE: maker.pack()}
+    return Prepared(head, scale, chunks, levels != plain.levels)
 
 
 def _tile(picture: Photo | RasterPicture) -> int:

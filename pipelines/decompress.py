@@ -26,13 +26,14 @@ from resattn.errors import ItemError
 from resattn.io.atomic import make_folder
 from resattn.pipelines import plan as planning
 from resattn.pipelines.compress_config import DecompressConfig
-from resattn.pipelines.compress_networks import Networks
+from resattn.pipelines.compress_networks import NO_NETWORK, Networks
 from resattn.pipelines.compress_quality import Tally
 from resattn.pipelines.decompress_outputs import Target, create, lost, usual_suffix
 from resattn.pipelines.pictures import Photo, RasterPicture, open_picture
 from resattn.pipelines.plan import Item, Plan
 from resattn.pipelines.portable import Work, portable
 from resattn.pipelines.progress import Progress
+from resattn.pipelines.provenance import tags
 from resattn.pipelines.result import Result
 from resattn.tiling import Window
 
@@ -121,7 +122,8 @@ def _one(item: Item, progress: Progress, *, config: DecompressConfig, networks: 
             truth = stack.enter_context(open_picture(item.reference))
             comparison = _Comparison(file, truth, window, item.reference)
         make_folder(item.output.parent)
-        target = Target(item.output, window, item.inputs, config.overwrite)
+        made = tags("decompress", config.result_options(), **_coding(file))
+        target = Target(item.output, window, item.inputs, config.overwrite, made)
         tiles = file.head.touching(window)
         with create(target, file) as sink, progress.steps(len(tiles), item.name) as bar:
             for tile in tiles:
@@ -137,6 +139,16 @@ def _one(item: Item, progress: Progress, *, config: DecompressConfig, networks: 
         "damaged_tiles": len(reader.missing),
     }
     return Result(item.name, "ok", (item.output,), metrics, {}, facts, warnings)
+
+
+def _coding(file: RacFile) -> dict[str, str]:
+    """What coded the file, as far as it says: program, options and network by hash."""
+    head, maker = file.head, file.maker
+    program = {} if maker is None else {
+        "coded_by": f"compress {maker.version}", "coded_config_sha256": maker.options,
+    }  # fmt: skip
+    network = {"network": head.name, "network_sha256": head.weights.hex()}
+    return program | (network if head.weights != NO_NETWORK else {})
 
 
 def _window(file: RacFile, wanted: Window | None) -> Window:

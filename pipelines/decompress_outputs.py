@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -24,6 +24,7 @@ from resattn.io.metadata import Metadata
 from resattn.io.png_writer import PngWriter
 from resattn.io.profile import RasterProfile
 from resattn.io.raster_writer import RasterWriter
+from resattn.pipelines.provenance import stamped, succeeding
 from resattn.tiling import Window
 
 Pixels = NDArray[np.generic]
@@ -36,12 +37,13 @@ _LARGEST_WHOLE: Final = 2**28
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The output of one item: a file, and the part of the image it will hold."""
+    """The output of one item: a file, the part of the image it will hold, and what made it."""
 
     path: Path
     window: Window
     inputs: tuple[Path, ...]
     overwrite: bool = False
+    tags: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def suffix(self) -> str:
@@ -80,7 +82,7 @@ def create(target: Target, file: RacFile) -> Iterator[Sink]:
             yield _RasterSink(writer, profile)
         return
     _check_photo(target, file)
-    metadata = _metadata(file)
+    metadata = stamped(_metadata(file), target.tags)
     if target.suffix == ".png":
         with PngWriter(
             target.path,
@@ -155,7 +157,9 @@ def _profile(target: Target, file: RacFile) -> RasterProfile:
     block = next(side for side in (512, 256, 128, 64) if head.tile % side == 0)
     if data is not None:
         try:
-            return replace(unpack_profile(data, head, target.window), block=block)
+            profile = unpack_profile(data, head, target.window)
+            tags = succeeding(profile.tags, target.tags)
+            return replace(profile, tags=tags, block=block)
         except DamageError as error:
             raise damaged(file.path, str(error)) from error
     names = ("red", "green", "blue") if head.bands >= 3 else ("gray",)
@@ -167,6 +171,7 @@ def _profile(target: Target, file: RacFile) -> RasterProfile:
         dtype=head.dtype,
         colorinterp=described if len(described) == head.bands else (),
         icc=file.layout.chunks.get(container.ICC),
+        tags=target.tags,
         block=block,
     )
 

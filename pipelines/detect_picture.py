@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 
 TASK: Final = "detect"
 _BY_SUFFIX: Final = {form.suffix: name for name, form in FORMS.items()}
+_SAY_NOTHING: Final = ("csv", "yolo")
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +134,13 @@ def main_form(output: Path) -> str:
 
 
 def companions(output: Path, config: DetectConfig) -> dict[str, Path]:
-    """Every file of an item by form, the main one first."""
+    """Every file of an item by form, the main one first.
+
+    A form without a place for what made it is accompanied by the one that says it.
+    """
     files = {main_form(output): output}
+    if main_form(output) in _SAY_NOTHING:
+        files["coco"] = output.with_suffix(FORMS["coco"].suffix)
     for form in config.forms():
         files.setdefault(form, output.with_suffix(FORMS[form].suffix))
     return files

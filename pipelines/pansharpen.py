@@ -233,10 +233,9 @@ def _profile(prepared: Prepared, config: PansharpenConfig, method: str) -> Raste
         scales=tuple(info.scales[i] for info, i in picked),
         offsets=tuple(info.offsets[i] for info, i in picked),
         units=tuple(info.units[i] for info, i in picked),
-        tags={
-            **profile.tags,
-            **provenance.tags("pansharpen", config.result_options(), method=method),
-        },
+        tags=provenance.succeeding(
+            profile.tags, provenance.tags("pansharpen", config.result_options(), method=method)
+        ),
         block=BLOCK,
     )
 

@@ -42,6 +42,7 @@ def describe(path: Path) -> dict[str, Any]:
             "units": {name: int((index["kind"] == kind).sum()) for name, kind in _KINDS.items()},
             "levels": [int(coded.min()), int(coded.max())] if coded.size else [],
             "network": _network(file),
+            "made_by": _maker(file),
             "metadata": {
                 tag.decode("latin-1"): len(data) for tag, data in file.layout.chunks.items()
             },
@@ -97,6 +98,13 @@ def _faults(file: RacFile, decoder: Decoder) -> list[str]:
 def _faulty(path: Path, faults: list[str]) -> ItemError:
     shown, more = faults[:5], len(faults) - 5
     return damaged(path, "; ".join(shown) + (f"; and {more} more" if more > 0 else ""))
+
+
+def _maker(file: RacFile) -> Mapping[str, str] | None:
+    maker = file.maker
+    if maker is None:
+        return None
+    return {"command": "compress", "version": maker.version, "config_sha256_prefix": maker.options}
 
 
 def _network(file: RacFile) -> Mapping[str, str] | None:

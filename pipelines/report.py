@@ -66,7 +66,7 @@ def write(paths: Sequence[Path], run: Run) -> None:
 
 def _rendered(run: Run, suffix: str) -> str:
     if suffix == ".csv":
-        return to_csv(run.results)
+        return to_csv(run)
     if suffix == ".html":
         from resattn.pipelines.html_report import to_html
 
@@ -96,16 +96,18 @@ def to_plain(run: Run) -> dict[str, Any]:
     return plain
 
 
-def to_csv(results: Sequence[Result]) -> str:
-    """One row per item: name, status, output, seconds, error and every metric."""
-    metrics = list(dict.fromkeys(name for result in results for name in result.metrics))
+def to_csv(run: Run) -> str:
+    """One row per item: name, status, output, seconds, error, what made it, and every metric."""
+    metrics = list(dict.fromkeys(name for result in run.results for name in result.metrics))
+    said, made = ["item", "status", "output", "seconds", "error"], [run.command, __version__]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["item", "status", "output", "seconds", "error", *metrics])
-    for result in results:
+    writer.writerow([*said, "command", "version", *metrics])
+    for result in run.results:
         output = str(result.outputs[0]) if result.outputs else ""
         values = [result.metrics.get(name, "") for name in metrics]
-        writer.writerow([result.name, result.status, output, result.seconds, result.error, *values])
+        row = [result.name, result.status, output, result.seconds, result.error]
+        writer.writerow([*row, *made, *values])
     return text.getvalue()
 
 

@@ -57,6 +57,11 @@ class Examiner:
     weights: str
     weights_sha256: str
 
+    @property
+    def tags(self) -> dict[str, str]:
+        """What every output says of itself."""
+        return tags(TASK, self.config.result_options(), weights_sha256=self.weights_sha256)
+
 
 @dataclass(frozen=True, slots=True)
 class Examined:
@@ -126,7 +131,7 @@ def finish(examined: Examined, output: Path, examiner: Examiner) -> tuple[Path, 
     if config.probability:
         pictures[output.with_suffix(".probability.png")] = grey_levels(examined.likely)
     source = examined.image.info.path
-    made = tags(TASK, config.result_options(), weights_sha256=examiner.weights_sha256)
+    made = examiner.tags
     for path, pixels in pictures.items():
         write_image(
             path, pixels, metadata=stamped(None, made), inputs=(source,), overwrite=config.overwrite

@@ -9,6 +9,7 @@ from resattn.errors import ResattnError
 from resattn.io.atomic import write_csv, write_text
 from resattn.pipelines.plan import Item
 from resattn.pipelines.progress import Progress
+from resattn.pipelines.provenance import as_facts
 from resattn.pipelines.result import Result, Status
 from resattn.pipelines.segment_wound_config import SegmentWoundConfig
 from resattn.pipelines.segment_wound_photo import Examined, Examiner, beside, finish, photograph
@@ -46,7 +47,8 @@ def follow(item: Item, progress: Progress, *, examiner: Examiner) -> Result:
     rows = changes([_visit(name, e, series.unit) for name, (e, _) in series.found.items()])
     overwrite = examiner.config.overwrite
     plot = _plot(item)
-    write_text(plot, trend(rows, series.unit, item.name), overwrite=overwrite)
+    made = as_facts(examiner.tags)
+    write_text(plot, trend(rows, series.unit, item.name, made), overwrite=overwrite)
     table = [_row(row, series.found[row.visit.name][0].finding, series.unit) for row in rows]
     write_csv(item.output, HEADER, table, overwrite=overwrite)
     outputs = [item.output, plot, *(p for _, paths in series.found.values() for p in paths)]

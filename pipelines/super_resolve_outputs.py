@@ -25,7 +25,7 @@ from resattn.pipelines.pictures import (
     RasterPicture,
     bands_in_order,
 )
-from resattn.pipelines.provenance import stamped
+from resattn.pipelines.provenance import stamped, succeeding
 from resattn.tiling import Window
 
 Pixels = NDArray[np.generic]
@@ -268,7 +268,7 @@ def profile_of(target: Target, picture: Photo | RasterPicture) -> RasterProfile:
             colorinterp=(*names, "alpha") if picture.alpha is not None else names,
             icc=picture.info.metadata.icc,
         )
-    return replace(profile, tags={**profile.tags, **target.tags}, block=_block(target.side))
+    return replace(profile, tags=succeeding(profile.tags, target.tags), block=_block(target.side))
 
 
 def _enlarged(picture: RasterPicture, target: Target) -> RasterProfile:

@@ -21,8 +21,7 @@ from resattn.codec.header import Head, Index, read_index
 SIGNATURE: Final = b"\x8aRAC\r\n\x1a\n"
 VERSION: Final = 1
 HEAD, INDEX = b"HEAD", b"TIDX"
-BANDS, ICC, EXIF, XMP, GEO = b"BAND", b"ICCP", b"EXIF", b"XMP_", b"GEOK"
-KNOWN: Final = (BANDS, ICC, EXIF, XMP, GEO)
+BANDS, ICC, EXIF, XMP, GEO, MADE = b"BAND", b"ICCP", b"EXIF", b"XMP_", b"GEOK", b"MADE"
 
 _CHUNKS = 64
 

@@ -14,6 +14,7 @@ from resattn.codec import container
 from resattn.codec.container import Layout, VersionError, front, read_layout
 from resattn.codec.damage import DamageError
 from resattn.codec.header import Head, empty_index
+from resattn.codec.maker import Maker
 from resattn.codec.samples import Scale
 from resattn.codec.tiles import Unit
 from resattn.errors import ItemError, OutputError
@@ -140,12 +141,14 @@ class RacFile:
         layout: Everything but its units.
         scale: Of all bands.
         stream: Its bytes.
+        maker: What made it, if it says so.
     """
 
     path: Path
     layout: Layout
     scale: Scale
     stream: BinaryIO
+    maker: Maker | None = None
 
     @property
     def head(self) -> Head:
@@ -182,13 +185,15 @@ def open_rac(path: Path) -> Iterator[RacFile]:
                 scale = Scale.of_type(head.dtype, head.bands)
             else:
                 scale = Scale.unpack(bands, head.bands)
+            made = layout.chunks.get(container.MADE)
+            maker = None if made is None else Maker.unpack(made)
         except VersionError as error:
             raise ItemError(
                 f"{shown(path)} is of a newer format: {error}", "update resattn", code="E310"
             ) from error
         except DamageError as error:
             raise damaged(path, str(error)) from error
-        yield RacFile(path, layout, scale, stream)
+        yield RacFile(path, layout, scale, stream, maker)
 
 
 def peek(path: Path) -> Layout | None:

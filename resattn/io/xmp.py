@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from xml.sax.saxutils import quoteattr
+from xml.sax.saxutils import quoteattr, unescape
 
 _NAMESPACE = "urn:resattn:1"
 _END = b"</rdf:RDF>"
 _OURS = re.compile(rb'<rdf:Description rdf:about="" xmlns:resattn="urn:resattn:1"[^>]*/>\n?')
+_FACT = re.compile(r'resattn:(\w+)=(?:"([^"]*)"|\'([^\']*)\')')
+_QUOTES = {"&quot;": '"', "&#10;": "\n", "&#13;": "\r", "&#9;": "\t"}
 _EMPTY = (
     b'<x:xmpmeta xmlns:x="adobe:ns:meta/">'
     b'<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
@@ -30,3 +32,10 @@ def with_facts(packet: bytes | None, facts: Mapping[str, str]) -> bytes:
     made = f'<rdf:Description rdf:about="" xmlns:resattn="{_NAMESPACE}" {values}/>\n'
     before, end, after = kept.rpartition(_END)
     return before + made.encode() + end + after if end else kept
+
+
+def facts_in(packet: bytes | None) -> dict[str, str]:
+    """The facts that `with_facts` put into a packet; none where there is none of ours."""
+    ours = _OURS.search(packet or b"")
+    found = _FACT.findall(ours[0].decode("utf-8", "replace")) if ours else []
+    return {name: unescape(one or other, _QUOTES) for name, one, other in found}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from html import escape
@@ -74,8 +75,17 @@ def changes(visits: Sequence[Visit]) -> list[Change]:
     return rows
 
 
-def trend(rows: Sequence[Change], unit: str, title: str) -> str:
-    """An SVG of the areas with their 90 % intervals, over days where all dates are known."""
+def trend(
+    rows: Sequence[Change], unit: str, title: str, made_by: Mapping[str, str] | None = None
+) -> str:
+    """An SVG of the areas with their 90 % intervals, over days where all dates are known.
+
+    Args:
+        rows: In the order of time.
+        unit: Of the areas.
+        title: Above the plot.
+        made_by: What the file says of its making, unseen.
+    """
     by_days = all(row.days is not None for row in rows)
     xs = [float(row.days or 0) if by_days else float(i) for i, row in enumerate(rows)]
     span, top = (max(xs) - min(xs)) or 1.0, max(row.visit.high for row in rows) or 1.0
@@ -94,6 +104,7 @@ def trend(rows: Sequence[Change], unit: str, title: str) -> str:
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH + 2 * _LEFT}" '
         f'height="{_HEIGHT + 80}" font-family="sans-serif" font-size="12">\n'
+        f"<metadata>{escape(json.dumps(dict(made_by or {})))}</metadata>\n"
         f'<rect width="100%" height="100%" fill="white"/>\n'
         f'<text x="{_LEFT}" y="20" font-weight="bold">{escape(title)}, area in {unit}</text>\n'
         f'<text x="{_LEFT - 8}" y="{_down(top, top) + 4:.0f}" text-anchor="end">{top:.3g}</text>\n'

@@ -129,7 +129,7 @@ def described(path):
         return {
             "crs": d.crs, "transform": d.transform, "nodata": d.nodata, "dtypes": d.dtypes,
             "descriptions": d.descriptions, "scales": d.scales, "shape": d.shape,
-            "tags": {k: v for k, v in d.tags().items() if k != "AREA_OR_POINT"},
+            "tags": {k: v for k, v in d.tags().items() if k in ("SENSOR", "QUOTED")},
             "band_tags": d.tags(1), "colorinterp": d.colorinterp,
         }  # fmt: skip
 

@@ -115,10 +115,10 @@ def test_a_photograph_gives_a_coco_file(detect, tmp_path):
 
 def test_the_suffix_of_out_chooses_the_form(detect, tmp_path):
     source = raster(tmp_path / "a.tif")
-    for form in FORMS.values():
-        done = detect(source, "-o", tmp_path / f"x{form.suffix}", "--bands", "2,1,3")
+    for name, form in FORMS.items():
+        done = detect(source, "-o", tmp_path / f"{name}{form.suffix}", "--bands", "2,1,3")
         assert done.code == 0, done.err
-        assert (tmp_path / f"x{form.suffix}").stat().st_size
+        assert (tmp_path / f"{name}{form.suffix}").stat().st_size
     done = detect(source, "-o", tmp_path / "x.shp")
     assert done.code == 2
     assert "end the name in .json, .geojson" in done.err

@@ -116,7 +116,8 @@ def test_nan_and_odd_paths_stay_readable():
 
 
 def test_csv_has_one_row_per_item_and_every_metric():
-    rows = list(csv.DictReader(io.StringIO(report.to_csv([result(q=1.0), result("b", s=2.0)]))))
+    run = report.Run("metrics", {}, [result(q=1.0), result("b", s=2.0)])
+    rows = list(csv.DictReader(io.StringIO(report.to_csv(run))))
     assert [(row["item"], row["q"], row["s"]) for row in rows] == [
         ("a", "1.0", ""),
         ("b", "", "2.0"),
