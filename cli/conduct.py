@@ -154,8 +154,11 @@ def _stripped(
     for division in divided:
         is_part = division.share.shard.count > 1
         quietly = replace(manner, quality=replace(manner.quality, report=[]), aloud=is_part)
-        made = _collected(division.share, division.order, work, quietly)
-        failure = division.failure(made)
+        for stage in division.stages:
+            made = _collected(stage, division.order, work, quietly)
+            failure = division.failure(made)
+            if failure is not None:
+                break
         if is_part:
             results += made
         elif failure is not None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -167,20 +168,31 @@ class _Recorder(logging.Handler):
 
 def _key(item: Item, terms: Terms) -> tuple[dict[str, str], str]:
     """SHA-256 of each file the item reads, if files are hashed, and the key of its unit."""
-    files = item.inputs if item.reference is None else (*item.inputs, item.reference)
-    read = _hashes(files) if terms.fingerprint else {}
+    read = _hashes(item.reads, _unchanged_sha256) if terms.fingerprint else {}
     return read, fingerprint.of_unit(terms.fingerprint, read.values())
 
 
-def _hashes(paths: tuple[Path, ...]) -> dict[str, str]:
+def _hashes(paths: tuple[Path, ...], sha256: Callable[[Path], str] = file_sha256) -> dict[str, str]:
     """SHA-256 by path; empty for what is no readable file: the work says why, in its own words."""
     hashes = {}
     for path in paths:
         try:
-            hashes[str(path)] = file_sha256(path) if path.is_file() else ""
+            hashes[str(path)] = sha256(path) if path.is_file() else ""
         except OSError:
             hashes[str(path)] = ""
     return hashes
+
+
+def _unchanged_sha256(path: Path) -> str:
+    """That of an input, read once while its status stays the same: strips share their inputs."""
+    status = path.stat()
+    changes = status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+    return _sha256_as_of(path, changes)
+
+
+@functools.lru_cache(maxsize=16)
+def _sha256_as_of(path: Path, _changes: tuple[int, ...]) -> str:
+    return file_sha256(path)
 
 
 def _still_holds(earlier: Made, key: str, item: Item) -> bool:

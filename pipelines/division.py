@@ -19,9 +19,11 @@ from resattn.pipelines import batch, journal
 from resattn.pipelines.ahead import available_threads
 from resattn.pipelines.attempt import is_made
 from resattn.pipelines.batch import Order, Share
+from resattn.pipelines.journal import Memory
 from resattn.pipelines.plan import Item, Plan
 from resattn.pipelines.portable import Portable, Work
 from resattn.pipelines.result import Result
+from resattn.pipelines.shard import Shard
 from resattn.tiling import Window
 
 FOLDER: Final = "strips"
@@ -29,19 +31,24 @@ FOLDER: Final = "strips"
 
 @dataclass(frozen=True, slots=True)
 class Division:
-    """The run that makes the strips of one item.
+    """The runs that make the strips of one item.
 
     Attributes:
-        item: The whole.
-        strips: All of them, in order.
-        share: Those that are this process's to make.
+        item: The whole, to be put together of all its strips.
+        share: The strips that are this process's to make.
         order: How.
+        fit: The run before it, where strips share what is fitted to the whole.
     """
 
     item: Item
-    strips: tuple[Item, ...]
     share: Share
     order: Order
+    fit: Share | None = None
+
+    @property
+    def stages(self) -> tuple[Share, ...]:
+        """What is run, in order."""
+        return (self.share,) if self.fit is None else (self.fit, self.share)
 
     def failure(self, made: Sequence[Result]) -> Result | None:
         """The result of the whole item where a strip could not be made."""
@@ -79,13 +86,13 @@ def divisions(plan: Plan, share: Share, order: Order, work: Work) -> Iterator[Di
         earlier = None if share.memory is None else share.memory.made(item)
         windows = () if earlier and is_made(item, earlier, told) else _windows(item, work)
         if len(windows) > 1:
-            yield _division(item, windows, share, order)
+            yield _division(item, windows, share, order, is_fitted=work.is_fitted)
 
 
 def joined(share: Share, done: Sequence[Division]) -> Share:
     """The share with the items put together of their strips."""
-    strips = {division.item.output: division.strips for division in done}
-    items = tuple(replace(item, strips=strips.get(item.output, ())) for item in share.plan.items)
+    divided = {division.item.output: division.item for division in done}
+    items = tuple(divided.get(item.output, item) for item in share.plan.items)
     return replace(share, plan=replace(share.plan, items=items))
 
 
@@ -108,13 +115,30 @@ def _windows(item: Item, work: Portable) -> Sequence[Window]:
         return ()
 
 
-def _division(item: Item, windows: Sequence[Window], share: Share, order: Order) -> Division:
+def _division(
+    item: Item, windows: Sequence[Window], share: Share, order: Order, *, is_fitted: bool
+) -> Division:
     root = share.root / journal.FOLDER / FOLDER / journal.unit_name(item, share.root)
     order = replace(order, out=root, overwrite=True)
-    strips = tuple(_strip(item, window, root) for window in windows)
-    return Division(item, strips, batch.share(Plan(strips), order), order)
+    fit = root / "fit" if is_fitted else None
+    strips = tuple(_strip(item, window, root, fit) for window in windows)
+    return Division(
+        replace(item, strips=strips, fit=fit),
+        batch.share(Plan(strips), order),
+        order,
+        None if fit is None else _fitting(item, fit, order, share.shard),
+    )
 
 
-def _strip(item: Item, window: Window, root: Path) -> Item:
+def _strip(item: Item, window: Window, root: Path, fit: Path | None) -> Item:
     rows = f"{window.row:08}-{window.bottom:08}"
-    return Item(f"{item.name}[{rows}]", item.inputs, root / f"{rows}.tif", strip=window)
+    output = root / f"{rows}{item.output.suffix}"  # the suffix says what it is a part of
+    return Item(f"{item.name}[{rows}]", item.inputs, output, strip=window, fit=fit)
+
+
+def _fitting(item: Item, fit: Path, order: Order, shard: Shard) -> Share:
+    """A run of one unit that every shard needs: whichever has made it, the others keep it."""
+    whole = Item(f"{item.name}[fit]", item.inputs, fit, fit=fit)
+    memory = Memory(order.out, order.command)
+    alone = batch.share(Plan((whole,)), replace(order, shard="", resume=False))
+    return replace(alone, shard=shard, journaled=True, memory=memory)

@@ -27,7 +27,7 @@ def describe(share: Share, order: Order, work: Work, divided: Sequence[Division]
     told = terms(share, order)
     kept = {item.output for item in share.plan.items if _is_kept(item, share, told)}
     plan = share.plan.part(lambda item: item.output not in kept)
-    units = max([len(plan.items), *(len(division.strips) for division in divided)])
+    units = max([len(plan.items), *(len(division.item.strips) for division in divided)])
     workers = max(1, min(order.workers or available_threads(), units))
     ram = workers * (_resident() + parse_bytes(str(order.config.get("ram", "0GB"))))
     seconds = _seconds(plan.items, share.root, order.command, told.fingerprint)
@@ -36,7 +36,7 @@ def describe(share: Share, order: Order, work: Work, divided: Sequence[Division]
         *(f"keep\t{path}" for path in sorted(kept)),
         *([f"journal\t{share.root / journal.FOLDER}"] if share.journaled else []),
         f"units\t{len(plan.items)}",
-        *(f"strips\t{len(division.strips)}\t{division.item.output}" for division in divided),
+        *(f"strips\t{len(division.item.strips)}\t{division.item.output}" for division in divided),
         f"shard\t{share.shard}",
         f"workers\t{order.scheduler or workers}",
         f"memory\tat most {ram / 2**30:.1f} GB",

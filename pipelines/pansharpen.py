@@ -7,7 +7,9 @@ read, fused and written by windows, so memory does not grow with it.
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,9 +22,9 @@ from resattn.fusion.scene import Scene
 from resattn.io.atomic import check_target, make_folder, write_bytes
 from resattn.io.profile import RasterProfile
 from resattn.io.raster_writer import RasterWriter
+from resattn.pipelines import pansharpen_fit, preview, provenance, strips, wald
 from resattn.pipelines import pansharpen_quality as quality
 from resattn.pipelines import plan as planning
-from resattn.pipelines import preview, provenance, wald
 from resattn.pipelines.ahead import ahead, available_threads
 from resattn.pipelines.fusers import Choice, Fuser, check_method, choose
 from resattn.pipelines.memory import parse_bytes
@@ -35,11 +37,14 @@ from resattn.pipelines.result import Result
 from resattn.pipelines.scene_reader import SceneReader, open_scene
 from resattn.pipelines.scenes import find_scenes
 from resattn.pipelines.sources import absolute, gather
-from resattn.tiling import fit_size, in_parts, tiles
+from resattn.tiling import Window, fit_size, in_parts, tiles
 
 TAG = "pansharpened"
 BLOCK = 512
 """Side of the output's blocks; tiles are multiples of it so that none is written twice."""
+
+_STRIP_ROWS = 1024
+"""Rows of a strip: whole tiles, so that a network sees the windows it sees in one process."""
 
 _FLOATS_PER_PIXEL = 12
 """Peak float32 values per PAN pixel and band while a tile is fused (measured, 2026-11)."""
@@ -117,7 +122,31 @@ def work(config: PansharpenConfig) -> Work:
     config.band_numbers()
     for method in (config.method, *config.baseline_methods()):
         check_method(method)
-    return functools.partial(_sharpen, config=config)
+    return _Sharpening(config)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sharpening:
+    """A method at work; large scenes can be divided, see `Fitted`."""
+
+    config: PansharpenConfig
+
+    def __call__(self, item: Item, progress: Progress) -> Result:
+        return _sharpen(item, progress, config=self.config)
+
+    def strips(self, item: Item) -> Sequence[Window]:
+        with _opened(item, self.config) as files:
+            return strips.cut(files.grid.pan_height, files.grid.pan_width, _STRIP_ROWS)
+
+    def fit(self, item: Item, progress: Progress) -> Result:
+        with _opened(item, self.config) as files:
+            prepared, choice = _fitted(files, self.config, progress)
+            pansharpen_fit.write(item.output, prepared.calibration, choice)
+        return Result(item.name, "ok", (item.output,))
+
+    def strip(self, item: Item, progress: Progress) -> Result:
+        del progress  # the strip is one step of it
+        return _sharpen_strip(item, config=self.config)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,13 +158,19 @@ class Prepared:
     calibration: Calibration
 
 
-def _sharpen(item: Item, progress: Progress, *, config: PansharpenConfig) -> Result:
+def _opened(item: Item, config: PansharpenConfig) -> AbstractContextManager[SceneReader]:
     pan, *ms = item.inputs
+    return open_scene(pan, ms, bands=config.band_numbers(), limits=config.limits)
+
+
+def _sharpen(item: Item, progress: Progress, *, config: PansharpenConfig) -> Result:
     make_folder(item.output.parent)
     check_target(item.output, inputs=item.inputs, overwrite=config.overwrite)
-    with open_scene(pan, ms, bands=config.band_numbers(), limits=config.limits) as files:
-        prepared = prepare(files, config)
-        choice = choose(config.method, prepared.scene, prepared.calibration, config, progress)
+    with _opened(item, config) as files:
+        if item.fit is None:
+            prepared, choice = _fitted(files, config, progress)
+        else:
+            prepared, choice = _refitted(files, item.fit, config)
         profile = _profile(prepared, config, choice.name)
         finish(prepared, choice, profile, item, config, progress)
         outputs = [item.output]
@@ -158,6 +193,32 @@ def _sharpen(item: Item, progress: Progress, *, config: PansharpenConfig) -> Res
     return Result(item.name, "ok", tuple(outputs), metrics, baselines, facts)
 
 
+def _sharpen_strip(item: Item, *, config: PansharpenConfig) -> Result:
+    strip, fit = item.part(), item.fit
+    if fit is None:
+        raise ValueError(f"{item.name} has nothing that was fitted")
+    with _opened(item, config) as files:
+        prepared, choice = _refitted(files, fit, config)
+        profile = _profile(prepared, config, choice.name)
+        windows = strips.squares(strip, _tile(prepared, choice, config))
+        made = _fused(prepared, choice, profile, windows, config)
+        strips.write(item.output, strip, profile, itertools.chain.from_iterable(made))
+    return Result(item.name, "ok", (item.output,))
+
+
+def _fitted(
+    files: SceneReader, config: PansharpenConfig, progress: Progress
+) -> tuple[Prepared, Choice]:
+    prepared = prepare(files, config)
+    return prepared, choose(config.method, prepared.scene, prepared.calibration, config, progress)
+
+
+def _refitted(files: SceneReader, fit: Path, config: PansharpenConfig) -> tuple[Prepared, Choice]:
+    """What `_fitted` gave the process that wrote `fit`."""
+    calibration, choice = pansharpen_fit.read(fit, config.device)
+    return Prepared(files, _scene(files), calibration), choice
+
+
 def prepare(files: SceneReader, config: PansharpenConfig) -> Prepared:
     """The scene with its camera and, unless switched off, the measured shift of each band.
 
@@ -165,8 +226,12 @@ def prepare(files: SceneReader, config: PansharpenConfig) -> Prepared:
         ItemError: Nothing in the overlap is valid.
         UserError: The sensor has gains for another number of bands.
     """
-    scene = Scene(files.grid, len(files.bands), files.read_pan, files.read_ms)
+    scene = _scene(files)
     return Prepared(files, scene, _calibrated(scene, config))
+
+
+def _scene(files: SceneReader) -> Scene:
+    return Scene(files.grid, len(files.bands), files.read_pan, files.read_ms)
 
 
 def _calibrated(scene: Scene, config: PansharpenConfig) -> Calibration:
@@ -183,12 +248,7 @@ def finish(
 ) -> None:
     """Fuses tile by tile into the output, which appears whole and verified or not at all."""
     grid = prepared.scene.grid
-    size = config.tile or fit_size(
-        parse_bytes(config.ram) // 2,
-        4.0 * _FLOATS_PER_PIXEL * (prepared.scene.bands + 1),
-        align=BLOCK,
-        largest=choice.tile,
-    )
+    size = _tile(prepared, choice, config)
     windows = [tile.inner for tile in tiles(grid.pan_height, grid.pan_width, size)]
     with (
         RasterWriter(
@@ -196,13 +256,42 @@ def finish(
         ) as writer,
         progress.steps(len(windows), item.name) as bar,
     ):
-        fuse = functools.partial(choice.fuser.apply, prepared.scene)
-        workers = 1 if choice.own_threads else config.threads or available_threads()
-        for _, parts in ahead(functools.partial(in_parts, fuse), windows, workers):
-            for window, (fused, valid) in parts:
-                pixels = to_dtype(fused, valid, profile.dtype, profile.nodata)
-                writer.write(window, pixels, valid if profile.has_mask else None)
+        made = (
+            strips.read(item.strips, profile, windows)
+            if item.strips
+            else _fused(prepared, choice, profile, windows, config)
+        )
+        for parts in made:
+            for part in parts:
+                writer.write(*part)
             bar.update()
+
+
+def _fused(
+    prepared: Prepared,
+    choice: Choice,
+    profile: RasterProfile,
+    windows: Sequence[Window],
+    config: PansharpenConfig,
+) -> Iterator[list[strips.Part]]:
+    """Each window of the output, in parts where memory runs out."""
+    fuse = functools.partial(in_parts, functools.partial(choice.fuser.apply, prepared.scene))
+    workers = 1 if choice.own_threads else config.threads or available_threads()
+    for _, parts in ahead(fuse, windows, workers):
+        made: list[strips.Part] = []
+        for window, (fused, valid) in parts:
+            pixels = to_dtype(fused, valid, profile.dtype, profile.nodata)
+            made.append((window, pixels, valid if profile.has_mask else None))
+        yield made
+
+
+def _tile(prepared: Prepared, choice: Choice, config: PansharpenConfig) -> int:
+    return config.tile or fit_size(
+        parse_bytes(config.ram) // 2,
+        4.0 * _FLOATS_PER_PIXEL * (prepared.scene.bands + 1),
+        align=BLOCK,
+        largest=choice.tile,
+    )
 
 
 def _profile(prepared: Prepared, config: PansharpenConfig, method: str) -> RasterProfile:

@@ -29,6 +29,7 @@ class Item:
         reference: What the output is compared with.
         strip: Of a larger output, the rows that the file is to hold; see `division`.
         strips: The items that made all of those rows, where the output is only put together.
+        fit: What strips and output share: a file fitted to the whole before; its own item's output.
     """
 
     name: str
@@ -37,6 +38,23 @@ class Item:
     reference: Path | None = None
     strip: Window | None = None
     strips: tuple[Item, ...] = ()
+    fit: Path | None = None
+
+    @property
+    def reads(self) -> tuple[Path, ...]:
+        """The files that decide what becomes of it."""
+        others = (self.reference, None if self.strip is None else self.fit)
+        return (*self.inputs, *(path for path in others if path is not None))
+
+    def part(self) -> Window:
+        """The strip that this item is.
+
+        Raises:
+            ValueError: It is none.
+        """
+        if self.strip is None:
+            raise ValueError(f"{self.name} is no strip")
+        return self.strip
 
     @property
     def writes(self) -> bool:

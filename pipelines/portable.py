@@ -20,13 +20,24 @@ Config = TypeVar("Config")
 
 @runtime_checkable
 class Divisible(Protocol):
-    """A `Work` that can make one raster in pieces: it minds `Item.strip` and `Item.strips`."""
+    """A `Work` that can make one output in strips, and of its strips: it minds `Item.strips`."""
 
     def __call__(self, item: Item, progress: Progress, /) -> Result:
-        """Does the work on one item, or on a strip of it."""
+        """Does the work on one item."""
 
     def strips(self, item: Item, /) -> Sequence[Window]:
         """Rows of the output that can be made apart, in order; none if it is made at once."""
+
+    def strip(self, item: Item, progress: Progress, /) -> Result:
+        """Makes the file of `Item.strip`."""
+
+
+@runtime_checkable
+class Fitted(Divisible, Protocol):
+    """A `Divisible` whose strips share what is first fitted to the whole: `Item.fit`."""
+
+    def fit(self, item: Item, progress: Progress, /) -> Result:
+        """Makes the file that strips, and the item put together of them, read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +80,21 @@ class Portable:
         self.companions = companions
 
     def __call__(self, item: Item, progress: Progress) -> Result:
-        """Does the work on one item."""
+        """Does the work on one item, or on the part of it that this item is."""
+        if isinstance(self._work, Fitted) and item.fit == item.output:
+            return self._work.fit(item, progress)
+        if isinstance(self._work, Divisible) and item.strip is not None:
+            return self._work.strip(item, progress)
         return self._work(item, progress)
 
     def strips(self, item: Item) -> Sequence[Window]:
         """See `Divisible`."""
         return self._work.strips(item) if isinstance(self._work, Divisible) else ()
+
+    @property
+    def is_fitted(self) -> bool:
+        """See `Fitted`."""
+        return isinstance(self._work, Fitted)
 
 
 def portable(make: Callable[[Config], Work]) -> Callable[[Config], Portable]:

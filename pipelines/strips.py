@@ -6,7 +6,7 @@ written and verified like every raster, and read once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +23,8 @@ Pixels = NDArray[np.generic]
 Valid = NDArray[np.bool_]
 Make = Callable[[Window], tuple[Pixels, Valid | None]]
 """Values (B, h, w) of a window of the output, and which of its pixels (h, w) are real if not all"""
+Part = tuple[Window, Pixels, Valid | None]
+"""A window of the output with its values and which of its pixels are real"""
 
 
 def cut(height: int, width: int, rows: int) -> list[Window]:
@@ -31,8 +33,14 @@ def cut(height: int, width: int, rows: int) -> list[Window]:
     return [Window(top, 0, min(rows, height - top), width) for top in tops]
 
 
-def write(path: Path, strip: Window, whole: RasterProfile, make: Make) -> None:
-    """The file of a strip of the output that `whole` describes, made square by square.
+def squares(strip: Window, side: int) -> list[Window]:
+    """A strip in windows of the output of at most `side` rows and columns, row by row."""
+    inner = (tile.inner for tile in tiles(strip.height, strip.width, side))
+    return [Window(strip.row + w.row, strip.col + w.col, w.height, w.width) for w in inner]
+
+
+def write(path: Path, strip: Window, whole: RasterProfile, made: Iterable[Part]) -> None:
+    """The file of a strip of the output that `whole` describes, as its parts come.
 
     Raises:
         OutputError: As `RasterWriter`.
@@ -47,11 +55,9 @@ def write(path: Path, strip: Window, whole: RasterProfile, make: Make) -> None:
     )
     make_folder(path.parent)
     with RasterWriter(path, profile, overwrite=True) as writer:
-        for tile in tiles(strip.height, strip.width, strip.height):
-            here = tile.inner
-            there = Window(strip.row + here.row, here.col, here.height, here.width)
-            pixels, valid = make(there)
-            writer.write(here, _with_mask(pixels, valid) if whole.has_mask else pixels)
+        for window, pixels, valid in made:
+            values = _with_mask(pixels, valid) if whole.has_mask else pixels
+            writer.write(window.relative_to(strip), values)
 
 
 def reader(strips: Sequence[Item], whole: RasterProfile) -> Make:
@@ -67,6 +73,15 @@ def reader(strips: Sequence[Item], whole: RasterProfile) -> Make:
         return found[:-1], found[-1] != 0
 
     return window
+
+
+def read(
+    strips: Sequence[Item], whole: RasterProfile, windows: Iterable[Window]
+) -> Iterator[list[Part]]:
+    """Each window of the output as one part, see `reader`."""
+    make = reader(strips, whole)
+    for window in windows:
+        yield [(window, *make(window))]
 
 
 def _read(strips: Sequence[Item], wanted: Window) -> Iterator[Pixels]:

@@ -190,8 +190,7 @@ class _Enlarging:
     chosen: Chosen
 
     def __call__(self, item: Item, progress: Progress) -> Result:
-        make = _enlarge if item.strip is None else _enlarge_strip
-        return make(item, progress, config=self.config, chosen=self.chosen)
+        return _enlarge(item, progress, config=self.config, chosen=self.chosen)
 
     def strips(self, item: Item) -> Sequence[Window]:
         if item.output.suffix.lower() not in RASTER_SUFFIXES:
@@ -203,6 +202,10 @@ class _Enlarging:
             _check_reference(picture, item, enlarger.height, enlarger.width)
             rows = -(-_STRIP_ROWS // enlarger.side) * enlarger.side
             return strips.cut(enlarger.height, enlarger.width, rows)
+
+    def strip(self, item: Item, progress: Progress) -> Result:
+        del progress  # the strip is one step of it
+        return _enlarge_strip(item, config=self.config, chosen=self.chosen)
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,17 +244,15 @@ def _enlarge(
     )
 
 
-def _enlarge_strip(
-    item: Item, progress: Progress, *, config: SuperResolveConfig, chosen: Chosen
-) -> Result:
-    del progress  # the strip is one step of it
-    if item.strip is None:
-        raise ValueError(f"{item.name} is no strip")
+def _enlarge_strip(item: Item, *, config: SuperResolveConfig, chosen: Chosen) -> Result:
+    strip = item.part()
     with open_picture(item.inputs[0], max_pixels=config.max_pixels) as picture:
         prepared = prepare(picture, item, replace(config, overwrite=True), chosen)
         profile = profile_of(prepared.target, picture)
         maker = CellMaker(picture, prepared.levels, prepared.enlarger, profile.nodata)
-        strips.write(item.output, item.strip, profile, maker.window)
+        windows = strips.squares(strip, strip.height)
+        made = ((window, *maker.window(window)) for window in windows)
+        strips.write(item.output, strip, profile, made)
     return Result(item.name, "ok", (item.output,))
 
 

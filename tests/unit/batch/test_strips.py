@@ -41,7 +41,8 @@ def test_what_is_written_in_strips_reads_back_by_any_window(
     items = []
     for number, window in enumerate(strips.cut(150, 90, 64)):
         item = Item("x", (), tmp_path / "new" / f"{number}.tif", strip=window)
-        strips.write(item.output, window, profile, make)
+        made = ((part, *make(part)) for part in strips.squares(window, 64))
+        strips.write(item.output, window, profile, made)
         items.append(item)
     read = strips.reader(items, profile)
     expected = np.where(np.arange(150)[:, None] < 64, True, real)
