@@ -70,6 +70,24 @@ def test_f1_f4_f9_f13_one_bad_input_does_not_stop_the_others(
 
 
 @every_command
+def test_outputs_are_readable_by_whom_the_user_lets(
+    resattn: Shell, inputs: Path, tmp_path: Path, command: Command
+) -> None:
+    """The permissions of every output follow the umask, however it was written."""
+    before = os.umask(0o027)
+    try:
+        assert resattn(*command.line(inputs, tmp_path / "out")).code == 0
+    finally:
+        os.umask(before)
+    modes = {
+        path.name: path.stat().st_mode & 0o777
+        for path in (tmp_path / "out").rglob("*")
+        if path.is_file()
+    }
+    assert set(modes.values()) == {0o640}, modes
+
+
+@every_command
 def test_f17_a_full_disk(
     resattn: Shell, small_disk, inputs: Path, tmp_path: Path, command: Command
 ) -> None:

@@ -1,14 +1,20 @@
 """F23 and G11: less and less memory gives the same bytes, or one sentence with E501.
 
+Twice: small images down to the least memory anything runs in, and large ones, with the packaged
+networks, in the memory of a small machine.
 Down to 64 MB beyond what is imported. Below, zstd in GDAL's COG driver packs a block otherwise (at
 36 MB: the same pixels in other bytes), and libraries in C and Rust end the process (at 32 MB).
 """
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from tests.faults.forked import attempt
+from tests.faults.forked import Job, attempt
+from tests.faults.goals import Goal
+from tests.faults.test_signals import LONG, Run, Work
 
 
 @pytest.mark.timeout(1800)
@@ -20,8 +26,28 @@ from tests.faults.forked import attempt
     ],
     ids=["two steps", "ladder"],
 )
-def test_f23_g11_too_little_memory_is_said(jobs, goal, megabytes: list[int]) -> None:
-    found = attempt("memory", jobs, *megabytes)
+def test_f23_g11_too_little_memory_is_said(
+    jobs: dict[str, Job], goal: Goal, megabytes: list[int]
+) -> None:
+    say(goal, attempt("memory", jobs, *megabytes))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_f23_g11_large_images_in_the_memory_of_a_small_machine(tmp_path: Path, goal: Goal) -> None:
+    """Networks as they are shipped, on pictures of up to two megapixels."""
+    large: dict[str, Job] = {}
+    for verb in LONG.keys() - {"metrics"}:
+        work = Work(verb, tmp_path / verb)
+        work.prepare()
+        assert Run(work.line("whole", items=1)).ended()[0] == 0
+        line, folders = work.line("out", items=1), {n: str(work.root / n) for n in ("out", "whole")}
+        large[f"{verb}, large"] = {"line": line, **folders}
+    say(goal, attempt("memory", large, 8192, 1024, 512, 256))
+
+
+def say(goal: Goal, found: dict[str, list[list[object]]]) -> None:
+    """Holds what was seen against the bar and puts it into the table."""
     for name, steps in found.items():
         for size, code, same in steps:
             assert same or code in ("E501", "E301"), (name, size, code)

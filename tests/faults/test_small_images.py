@@ -12,7 +12,8 @@ from resattn.io.profile import RasterProfile
 from resattn.io.raster import open_raster
 from resattn.io.raster_writer import RasterWriter
 from resattn.tiling import Window
-from tests.faults.commands import COMMANDS, Command, contents, photograph
+from tests.faults.commands import COMMANDS, NETWORKS, Command, contents, photograph
+from tests.faults.goals import Goal
 from tests.shell import Shell
 
 SIZES = [(1, 1), (1, 40), (40, 1), (2, 3), (7, 5)]
@@ -64,9 +65,19 @@ def test_f11_scenes_of_a_few_pixels_are_sharpened_or_refused(
         assert "error[E3" in done.err
 
 
-@pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS.keys())
+ORDERED = [
+    *(pytest.param(one, id=name) for name, one in COMMANDS.items()),
+    *(
+        pytest.param(one, id=name, marks=pytest.mark.slow)
+        for name, one in NETWORKS.items()
+        if name not in COMMANDS
+    ),
+]
+
+
+@pytest.mark.parametrize("command", ORDERED)
 def test_g12_the_order_of_inputs_changes_no_byte(
-    resattn: Shell, tmp_path: Path, command: Command
+    resattn: Shell, tmp_path: Path, command: Command, goal: Goal
 ) -> None:
     folder = tmp_path / "in"
     folder.mkdir()
@@ -82,3 +93,4 @@ def test_g12_the_order_of_inputs_changes_no_byte(
         found.append(contents(out))
     assert found[0] == found[1]
     assert found[0].keys() == command.outputs("a", "b", "c")
+    goal("G12", f"{command.output}: two orders of inputs")

@@ -6,14 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.commands import COMMANDS, Command
+from tests.faults.commands import COMMANDS, NETWORKS, Command
 from tests.faults.goals import Goal
 from tests.faults.test_dry_run import contents
 from tests.shell import Shell
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("command", (COMMANDS | NETWORKS).values(), ids=COMMANDS | NETWORKS)
 def test_g12_processes_agree_with_one_and_resuming_adds_nothing(
     resattn: Shell, small_networks: Path, tmp_path: Path, command: Command, monkeypatch, goal: Goal
 ) -> None:
@@ -37,4 +38,4 @@ def test_g12_processes_agree_with_one_and_resuming_adds_nothing(
     stamps = {path: path.stat().st_mtime_ns for path in out.iterdir() if path.is_file()}
     assert run("--resume") == one
     assert {path: path.stat().st_mtime_ns for path in stamps} == stamps
-    goal("G12", f"{command.options[0]}: 1, 2, 4 processes", injected=3)
+    goal("G12", f"{command.output}: 1, 2 and 4 processes, and --resume", injected=4)
