@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,11 +13,24 @@ from affine import Affine
 
 from resattn.codec.damage import DamageError
 from resattn.codec.header import Head
-from resattn.io.profile import CRS, RPC, GroundControlPoint, RasterioError, RasterProfile
+from resattn.io.profile import (
+    CRS,
+    RPC,
+    GroundControlPoint,
+    RasterioError,
+    RasterProfile,
+    kept_tags,
+)
 from resattn.tiling import Window
 
 _LARGEST = 2**24
+_WRONG = (
+    zlib.error, ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError,
+)  # fmt: skip
 _LISTS = ("descriptions", "band_tags", "colorinterp", "scales", "offsets", "units")
+
+# A file from a stranger has sound checksums and anything in them: every value is taken as the type
+# it must have, or the file is damaged.
 
 
 def pack_profile(profile: RasterProfile) -> bytes:
@@ -50,7 +63,7 @@ def unpack_profile(data: bytes, head: Head, window: Window) -> RasterProfile:
         if not inflater.eof:
             raise DamageError("the description of the raster does not end")
         whole = _profile(json.loads(text), head)
-    except (zlib.error, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+    except _WRONG as error:
         raise DamageError(f"the description of the raster: {error!r}") from error
     except RasterioError as error:
         raise DamageError(f"the coordinate system of the raster: {error}") from error
@@ -59,23 +72,49 @@ def unpack_profile(data: bytes, head: Head, window: Window) -> RasterProfile:
 
 def _profile(document: Mapping[str, Any], head: Head) -> RasterProfile:
     nodata, rpcs, icc = (document[name] for name in ("nodata", "rpcs", "icc"))
-    described = RasterProfile(
+    return RasterProfile(
         height=head.height,
         width=head.width,
         count=head.bands,
         dtype=head.dtype,
         crs=_crs(document["crs"]),
-        transform=Affine(*document["transform"]),
+        transform=Affine(*map(float, document["transform"])),
         nodata=None if nodata is None else float(nodata),
-        tags=dict(document["tags"]),
-        gcps=tuple(GroundControlPoint(*point) for point in document["gcps"]),
+        descriptions=tuple(map(_text_or_none, document["descriptions"])),
+        tags=_texts(document["tags"]),
+        band_tags=tuple(map(_texts, document["band_tags"])),
+        colorinterp=tuple(map(_text, document["colorinterp"])),
+        scales=tuple(map(float, document["scales"])),
+        offsets=tuple(map(float, document["offsets"])),
+        units=tuple(map(_text_or_none, document["units"])),
+        gcps=tuple(map(_point, document["gcps"])),
         gcps_crs=_crs(document["gcps_crs"]),
-        rpcs=None if rpcs is None else RPC.from_gdal(rpcs),
+        rpcs=None if rpcs is None else RPC.from_gdal(_texts(rpcs)),
         icc=None if icc is None else base64.b64decode(icc),
         has_mask=bool(document["has_mask"]),
     )
-    lists: dict[str, Any] = {name: tuple(document[name]) for name in _LISTS}
-    return replace(described, **lists)
+
+
+def _point(values: Sequence[Any]) -> GroundControlPoint:
+    *place, name, info = values
+    row, col, x, y, z = map(float, place)
+    return GroundControlPoint(row, col, x, y, z, _text(name), _text(info))
+
+
+def _texts(value: Mapping[Any, Any]) -> dict[str, str]:
+    return kept_tags({_text(name): _text(text) for name, text in value.items()})
+
+
+def _text_or_none(value: Any) -> str | None:
+    return None if value is None else _text(value)
+
+
+def _text(value: Any) -> str:
+    """The value, if it is a text that can be written to a file."""
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is no text")
+    value.encode()  # raises if half of a surrogate pair is in it
+    return value
 
 
 def _cropped(profile: RasterProfile, window: Window) -> RasterProfile:

@@ -11,6 +11,7 @@ import numpy as np
 from affine import Affine
 from rasterio.control import GroundControlPoint as GroundControlPoint
 from rasterio.crs import CRS as CRS
+from rasterio.enums import ColorInterp
 from rasterio.errors import RasterioError as RasterioError
 from rasterio.rpc import RPC as RPC
 
@@ -85,6 +86,8 @@ class RasterProfile:
         for name in ("descriptions", "band_tags", "colorinterp", "scales", "offsets", "units"):
             if len(getattr(self, name)) not in (0, self.count):
                 raise ValueError(f"{name} has {len(getattr(self, name))} entries, not {self.count}")
+        if unknown := set(self.colorinterp) - ColorInterp.__members__.keys():
+            raise ValueError(f"colorinterp {', '.join(sorted(unknown))} is not known")
         dtype = np.dtype(self.dtype)
         if self.nodata is not None and np.issubdtype(dtype, np.integer):
             limits = np.iinfo(dtype)
@@ -104,8 +107,8 @@ class RasterProfile:
             transform=info.transform,
             nodata=_representable(info.nodata, info.dtype),
             descriptions=info.descriptions,
-            tags=_kept(info.tags),
-            band_tags=tuple(_kept(tags) for tags in info.band_tags),
+            tags=kept_tags(info.tags),
+            band_tags=tuple(kept_tags(tags) for tags in info.band_tags),
             colorinterp=tuple(palette.get(name, name) for name in info.colorinterp),
             scales=info.scales,
             offsets=info.offsets,
@@ -147,14 +150,16 @@ class RasterProfile:
         if self.icc is not None:
             options["SOURCE_ICC_PROFILE"] = base64.b64encode(self.icc).decode("ascii")
         if self.gcps:
-            return options | {"gcps": list(self.gcps), "crs": self.gcps_crs}
+            # rasterio wants a CRS, an empty one for points without
+            return options | {"gcps": list(self.gcps), "crs": self.gcps_crs or CRS()}
         return options | {"transform": self.transform, "crs": self.crs}
 
     def _is_colour(self) -> bool:
         return self.colorinterp[:3] == ("red", "green", "blue")
 
 
-def _kept(tags: Mapping[str, str]) -> dict[str, str]:
+def kept_tags(tags: Mapping[str, str]) -> dict[str, str]:
+    """The tags that hold for another file too, and that rasterio can write."""
     return {
         key: text
         for key, text in tags.items()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import zlib
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -16,16 +17,21 @@ from affine import Affine
 
 from resattn.codec.container import VersionError, read_layout
 from resattn.codec.damage import DamageError
+from resattn.codec.describe import pack_profile, unpack_profile
+from resattn.codec.header import Head
 from resattn.detection.coco import read_findings
 from resattn.detection.geojson import read_geojson
 from resattn.detection.voc import read_voc
 from resattn.detection.yolo import read_classes, read_yolo
 from resattn.errors import ItemError
 from resattn.io.ground import WGS84, Ground
+from resattn.io.profile import GroundControlPoint, RasterProfile
+from resattn.io.raster_writer import RasterWriter
 from resattn.pipelines import replay
 from resattn.pipelines.journal import FOLDER, Memory
 from resattn.pipelines.plan import Item
 from resattn.pipelines.result import Result
+from resattn.tiling import Window
 from resattn.weights.header import parse
 from resattn.weights.index import INDEX, Shelf, packaged
 from resattn.weights.origin import described
@@ -98,6 +104,34 @@ def yolo(path: Path) -> object:
     return read_yolo({"a.png": (40, 60)}, path.parent, ("cat", "dog"))
 
 
+HEAD = Head(height=20, width=30, tile=64, bands=2, dtype="uint16")
+POINTS = tuple(GroundControlPoint(row, row * 2, 10 + row, 50.0, 0.0, "i", "") for row in range(4))
+
+
+def description(*, placed: bool) -> bytes:
+    """What a `.rac` file says of a raster."""
+    where = {"crs": WGS84, "transform": Affine(0.1, 0, 10, 0, -0.1, 50)}
+    profile = RasterProfile(
+        height=20, width=30, count=2, dtype="uint16", nodata=0, tags={"SENSOR": "x"},
+        band_tags=({"WAVELENGTH": "490"}, {}), descriptions=("blue", None), units=("m", ""),
+        scales=(0.1, 1.0), offsets=(0.0, 2.0), colorinterp=("gray", "undefined"), icc=b"icc",
+        **where if placed else {"gcps": POINTS, "gcps_crs": WGS84},
+    )  # fmt: skip
+    return zlib.decompress(pack_profile(profile))
+
+
+def described_raster(data: bytes, folder: Path) -> None:
+    """A raster of that description, written."""
+    window = Window(3, 2, 6, 7)
+    try:
+        profile = unpack_profile(zlib.compress(data, 1), HEAD, window)
+    except DamageError as error:
+        raise ItemError(str(error)) from error
+    with RasterWriter(folder / "a.tif", profile, overwrite=True) as writer:
+        valid = np.ones((6, 7), bool) if profile.has_mask else None
+        writer.write(Window(0, 0, 6, 7), np.ones((2, 6, 7), np.uint16), valid)
+
+
 TEXTS: dict[str, tuple[bytes, Reader]] = {
     "boxes as COCO": (text(FOUND), file("a.json", read_findings)),
     "boxes as VOC": (VOC, file("a.xml", lambda path: read_voc([path]))),
@@ -110,6 +144,8 @@ TEXTS: dict[str, tuple[bytes, Reader]] = {
         b"path: x\nnames:\n  0: cat\n  1: dog\n",
         file("data.yaml", lambda path: read_classes(path.parent)),
     ),
+    "the description of a raster": (description(placed=True), described_raster),
+    "the description of a raster by control points": (description(placed=False), described_raster),
     "the index of weights": (
         (packaged().folder / INDEX).read_bytes(),
         file(INDEX, lambda path: Shelf(path.parent).entries()),

@@ -17,7 +17,7 @@ from PIL import Image, ImageCms
 from rasterio.crs import CRS
 
 from resattn.errors import OutputError
-from resattn.io.profile import RasterProfile
+from resattn.io.profile import GroundControlPoint, RasterProfile
 from resattn.io.raster import open_raster
 from resattn.io.raster_writer import RasterWriter
 from resattn.tiling import Window, tiles
@@ -166,6 +166,16 @@ def test_a_colour_profile_survives(make_raster, tmp_path: Path, cog: bool) -> No
         writer.write(Window(0, 0, 20, 30), pixels)
     with Image.open(tmp_path / "out.tif") as image:
         assert image.info["icc_profile"] == profile
+
+
+def test_f15_control_points_may_be_of_no_known_system(tmp_path: Path) -> None:
+    points = tuple(GroundControlPoint(i, 2 * i, 10.0 + i, 50.0, 0.0, str(i), "") for i in range(4))
+    profile = RasterProfile(height=9, width=9, count=1, dtype="uint8", gcps=points)
+    with RasterWriter(tmp_path / "a.tif", profile) as writer:
+        writer.write(Window(0, 0, 9, 9), noise(1, 9, 9, "uint8"))
+    with open_raster(tmp_path / "a.tif") as raster:
+        assert [point.x for point in raster.info.gcps] == [10, 11, 12, 13]
+        assert raster.info.gcps_crs is None
 
 
 def test_many_bands_are_stored_apart(tmp_path: Path) -> None:
