@@ -97,10 +97,10 @@ def prepare(
 def _tile(picture: Photo | RasterPicture) -> int:
     """The whole image up to `_WHOLE_PIXELS`, else squares of `_SIDE` or less."""
     pixel_bytes = picture.count * np.dtype(picture.dtype).itemsize
-    pixels = picture.height * picture.width
+    rows, columns = (math.ceil(n / TILE_STEP) for n in (picture.height, picture.width))
+    pixels = rows * columns * TILE_STEP**2  # what the network sees: a line is 64 lines to it
     if pixels <= _WHOLE_PIXELS and pixels * pixel_bytes <= _EASY_BYTES:
-        longest = max(picture.height, picture.width)
-        return math.ceil(longest / TILE_STEP) * TILE_STEP
+        return max(rows, columns) * TILE_STEP
     fits = math.isqrt(_EASY_BYTES // pixel_bytes) // TILE_STEP * TILE_STEP
     return max(TILE_STEP, min(_SIDE, fits))
 

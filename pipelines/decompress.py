@@ -114,7 +114,7 @@ def _one(item: Item, progress: Progress, *, config: DecompressConfig, networks: 
         window = _window(file, config.part())
         if not config.salvage:
             file.check_whole()
-        network = networks.to_decode(file.head)
+        network = networks.to_decode(file.head) if file.needs_network else None
         decoder = Decoder(file.layout, file.stream, file.scale, network)
         reader = _Reader(file, decoder, salvage=config.salvage)
         comparison = None

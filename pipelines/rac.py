@@ -73,15 +73,15 @@ def verify(path: Path, networks: Networks) -> Verified:
     with open_rac(path) as file:
         file.check_whole()
         try:
-            network = networks.to_decode(file.head)
+            network = networks.to_decode(file.head) if file.needs_network else None
         except WeightsError:
             network = None
         decoder = Decoder(file.layout, file.stream, file.scale, network)
         faults = list(_faults(file, decoder))
         if faults:
             raise _faulty(path, faults)
-        needed = file.head.weights != NO_NETWORK
-        return Verified(len(file.layout.index), network is not None or not needed)
+        by_content = network is not None or not file.needs_network
+        return Verified(len(file.layout.index), by_content)
 
 
 def _faults(file: RacFile, decoder: Decoder) -> list[str]:

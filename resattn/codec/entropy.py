@@ -22,6 +22,9 @@ Index = NDArray[np.int64]
 PRECISION = 24
 """Probabilities are whole multiples of 2⁻²⁴."""
 
+_SLACK_BITS = 64
+"""What the last word of a stream may stand for, and more than its coder's state of 32 bits."""
+
 
 class Coder:
     """Codes the latents of one tile with the tables of one network.
@@ -40,6 +43,9 @@ class Coder:
         self._z_tables, self._z_reach = _tables(z_counts, "z_counts")
         self._q_tables, self._q_reach = _tables(q_counts, "q_counts")
         self._skip = skip
+        # Of one position of z, were each of its values the likeliest: what a stream cannot hold is
+        # refused before there is room for it.
+        self._z_bits = float(PRECISION * len(z_counts) - np.log2(z_counts.max(axis=1) + 1.0).sum())
 
     def encode(self, z: Integers, q: Integers, index: Index) -> bytes:
         """The stream of `z` (Cz, h, w), then of `q` (C, H, W) by the scale `index` of each value.
@@ -73,6 +79,11 @@ class Coder:
         """
         if len(stream) % 4 or z_shape[0] != len(self._z_tables):
             raise DamageError(f"a stream of {len(stream)} bytes for z of shape {z_shape}")
+        least = z_shape[1] * z_shape[2] * self._z_bits
+        if 8 * len(stream) + _SLACK_BITS < least:
+            raise DamageError(
+                f"a stream of {len(stream)} bytes where z alone needs {least:.0f} bits"
+            )
         words = np.frombuffer(stream, "<u4").astype(np.uint32)
         decoder = constriction.stream.queue.RangeDecoder(words)
         z = np.empty((z_shape[0], z_shape[1] * z_shape[2]), np.int16)

@@ -13,7 +13,7 @@ from typing import BinaryIO, Self
 from resattn.codec import container
 from resattn.codec.container import Layout, VersionError, front, read_layout
 from resattn.codec.damage import DamageError
-from resattn.codec.header import Head, empty_index
+from resattn.codec.header import NETWORK, Head, empty_index
 from resattn.codec.maker import Maker
 from resattn.codec.samples import Scale
 from resattn.codec.tiles import Unit
@@ -154,6 +154,11 @@ class RacFile:
     def head(self) -> Head:
         """What is coded."""
         return self.layout.head
+
+    @property
+    def needs_network(self) -> bool:
+        """Whether any unit is of the network; where all are exact, none has to be installed."""
+        return bool((self.layout.index["kind"] == NETWORK).any())
 
     def check_whole(self) -> None:
         """Refuses a file that does not end where its last unit does.

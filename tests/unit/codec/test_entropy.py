@@ -124,6 +124,33 @@ def test_the_length_is_that_of_the_entropy(coder):
     assert len(coder.encode(z, q, index)) * 8 == pytest.approx(bits, abs=64)
 
 
+@pytest.mark.parametrize("side", [1, 2, 40])
+def test_the_shortest_streams_of_all_are_read(side):
+    """The likeliest values alone, and nothing of q: no stream is refused that can exist."""
+    counts = np.zeros_like(Z_COUNTS)
+    counts[:, 15] = 2**24 - counts.shape[1]
+    for table in (counts, Z_COUNTS):
+        coder = Coder(table, Q_COUNTS, SKIP)
+        likeliest = table.argmax(1) - 15
+        z = np.broadcast_to(likeliest[:, None, None], (len(table), side, side)).astype(np.int16)
+        q = np.zeros((2, 4 * side, 4 * side), np.int16)
+        found, _ = coder.decode(coder.encode(z, q, np.zeros(q.shape, int)), z.shape, zeros_like_q)
+        np.testing.assert_array_equal(found, z)
+
+
+def zeros_like_q(z):
+    return np.zeros((2, 4 * z.shape[1], 4 * z.shape[2]), int)
+
+
+def test_f5_a_stream_too_short_for_its_z_is_refused_before_there_is_room_for_it(coder):
+    def too_late(z):
+        raise AssertionError(f"room was made for z {z.shape}")
+
+    stream = bytes(range(100))
+    with pytest.raises(DamageError, match=r"100 bytes where z alone needs \d+ bits"):
+        coder.decode(stream, (len(Z_COUNTS), 10_000, 10_000), too_late)
+
+
 def test_the_crc_sees_both_parts_and_their_order():
     z, q, _ = latents(3)
     first = integers_crc(z, q)
