@@ -6,8 +6,9 @@ loaded once for all images; memory does not grow with them.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,25 +19,32 @@ from resattn import device as devices
 from resattn.codec.files import RacWriter
 from resattn.codec.header import LOSSLESS, NETWORK
 from resattn.codec.network import Network
-from resattn.codec.tiles import Encoder, Unit, Wish
+from resattn.codec.tiles import Encoder, Wish
 from resattn.errors import UserError
 from resattn.io.atomic import make_folder
 from resattn.io.image import SUFFIXES
-from resattn.pipelines import compress_quality
+from resattn.pipelines import compress_quality, compress_strips, strips
 from resattn.pipelines import plan as planning
 from resattn.pipelines.compress_config import CompressConfig
 from resattn.pipelines.compress_networks import Networks
 from resattn.pipelines.compress_rate import level_for_rate
 from resattn.pipelines.compress_source import Prepared, prepare
+from resattn.pipelines.compress_strips import Coded
+from resattn.pipelines.parcel import Parcel
 from resattn.pipelines.pictures import Photo, RasterPicture, open_picture
 from resattn.pipelines.plan import Item, Plan
 from resattn.pipelines.portable import Work, portable
 from resattn.pipelines.progress import Progress
 from resattn.pipelines.result import Result
+from resattn.tiling import Window
 
 __all__ = ["CompressConfig", "compress", "plan", "work"]
 
 SUFFIX = ".rac"
+
+_STRIP_BYTES = 2**25
+"""Most samples of a strip, in bytes; a tile may have more."""
+
 _READ = (*SUFFIXES, ".tif", ".tiff", ".jp2")
 
 
@@ -101,7 +109,56 @@ def work(config: CompressConfig) -> Work:
     devices.reuse_memory()
     networks = Networks(config.weights, config.device, config.precision)
     network = None if config.lossless else networks.to_encode()
-    return functools.partial(_one, config=config, network=network)
+    return _Compressing(config, network)
+
+
+@dataclass(frozen=True, slots=True)
+class _Compressing:
+    """A network at work; large rasters can be divided, see `Fitted`. Their rows are tiles."""
+
+    config: CompressConfig
+    network: Network | None
+
+    def __call__(self, item: Item, progress: Progress) -> Result:
+        return _one(item, progress, config=self.config, network=self.network)
+
+    def strips(self, item: Item) -> Sequence[Window]:
+        with self._picture(item) as picture:
+            if isinstance(picture, Photo):  # decoded whole by whoever reads a part of it
+                return ()
+            head = prepare(picture, self.config, self.network).head
+            return strips.cut(head.tiles, 1, max(1, _STRIP_BYTES // head.tile_bytes))
+
+    def fit(self, item: Item, progress: Progress) -> Result:
+        del progress  # what is asked for may need a search, on few tiles
+        with self._picture(item) as picture:
+            wish, warnings = self._coder(picture).wish(self.config)
+        Parcel({"wish": asdict(wish), "warnings": warnings}).write(item.output)
+        return Result(item.name, "ok", (item.output,))
+
+    def strip(self, item: Item, progress: Progress) -> Result:
+        del progress  # the strip is one step of it
+        rows, (wish, _) = item.part(), _fitted(item)
+        with self._picture(item) as picture:
+            coder = self._coder(picture)
+            tiles = (coder.code(number, wish) for number in range(rows.row, rows.bottom))
+            compress_strips.write(item.output, tiles)
+        return Result(item.name, "ok", (item.output,))
+
+    def _picture(self, item: Item) -> AbstractContextManager[Photo | RasterPicture]:
+        (source,) = item.inputs
+        return open_picture(source, max_pixels=self.config.max_pixels)
+
+    def _coder(self, picture: Photo | RasterPicture) -> _Coder:
+        return _Coder(picture, prepare(picture, self.config, self.network), self.network)
+
+
+def _fitted(item: Item) -> tuple[Wish, tuple[str, ...]]:
+    """What `_Coder.wish` gave the process that fitted."""
+    if item.fit is None:
+        raise ValueError(f"{item.name} has nothing that was fitted")
+    about = Parcel.read(item.fit).about
+    return Wish(**about["wish"]), about["warnings"]
 
 
 def _one(
@@ -111,7 +168,7 @@ def _one(
     with open_picture(source, max_pixels=config.max_pixels) as picture:
         prepared = prepare(picture, config, network)
         coder = _Coder(picture, prepared, network)
-        wish, warnings = coder.wish(config)
+        wish, warnings = coder.wish(config) if item.fit is None else _fitted(item)
         make_folder(item.output.parent)
         with (
             RacWriter(
@@ -120,8 +177,10 @@ def _one(
             ) as writer,
             progress.steps(prepared.head.tiles, item.name) as bar,
         ):  # fmt: skip
-            for units in coder.tiles(wish):
-                writer.write(units)
+            tiles = compress_strips.read(item.strips) if item.strips else coder.tiles(wish)
+            for tile in tiles:
+                coder.count(tile)
+                writer.write(tile.units)
                 bar.update()
         size = item.output.stat().st_size
         metrics = {"bpp": 8 * size / (picture.height * picture.width)}
@@ -171,21 +230,28 @@ class _Coder:
             return Wish(level=level), warnings
         return Wish(level=config.level), ()
 
-    def tiles(self, wish: Wish) -> Iterator[list[Unit]]:
-        """The units of each tile."""
-        head, scale = self._prepared.head, self._prepared.scale
-        for number in range(head.tiles):
-            window = head.place(number)
-            pixels = self._picture.read(window)
-            present = self._picture.present(window) if head.has_mask else None
-            units = self._encoder.encode(pixels, present, wish)
-            for unit in units:
-                self._kinds[unit.kind] += 1
-                if unit.kind == NETWORK:
-                    self._levels.add(unit.level)
-            if self._prepared.is_clipped and any(unit.kind == NETWORK for unit in units):
-                self._clipped += scale.clipped(pixels, present)
-            yield units
+    def tiles(self, wish: Wish) -> Iterator[Coded]:
+        """Every tile, in order."""
+        return (self.code(number, wish) for number in range(self._prepared.head.tiles))
+
+    def code(self, number: int, wish: Wish) -> Coded:
+        """One tile."""
+        head, clipped = self._prepared.head, 0
+        window = head.place(number)
+        pixels = self._picture.read(window)
+        present = self._picture.present(window) if head.has_mask else None
+        units = self._encoder.encode(pixels, present, wish)
+        if self._prepared.is_clipped and any(unit.kind == NETWORK for unit in units):
+            clipped = self._prepared.scale.clipped(pixels, present)
+        return Coded(tuple(units), clipped)
+
+    def count(self, tile: Coded) -> None:
+        """Takes note of what became of a tile, for `summary` and `warnings`."""
+        self._clipped += tile.clipped
+        for unit in tile.units:
+            self._kinds[unit.kind] += 1
+            if unit.kind == NETWORK:
+                self._levels.add(unit.level)
 
     def summary(self) -> str:
         """Such as ``12 parts at level 44, 1 exactly, 3 of one value``."""

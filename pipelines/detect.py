@@ -6,19 +6,20 @@ once for all pictures.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from resattn.detection.finder import TOGETHER
 from resattn.detection.layouts import RASTER_SUFFIXES
 from resattn.detection.writers import FORMS
 from resattn.errors import UserError
 from resattn.io.atomic import check_target, make_folder
 from resattn.io.image import SUFFIXES
-from resattn.pipelines import detect_reference
+from resattn.pipelines import detect_reference, detect_strips, strips
 from resattn.pipelines import plan as planning
 from resattn.pipelines.detect_config import DetectConfig
 from resattn.pipelines.detect_evaluation import Evaluator
@@ -35,8 +36,12 @@ from resattn.pipelines.plan import Item, Plan
 from resattn.pipelines.portable import Work, portable_with
 from resattn.pipelines.progress import Progress
 from resattn.pipelines.result import Result
+from resattn.tiling import Window
 
 __all__ = ["DetectConfig", "Evaluator", "detect", "plan", "work"]
+
+_STRIP_WINDOWS = 2 * TOGETHER
+"""Windows of a strip, in whole batches."""
 
 
 def detect(source: str | Path, out: str | Path, **options: Any) -> Result:
@@ -111,7 +116,32 @@ def work(config: DetectConfig) -> Work:
     config.check()
     if config.threads:
         torch.set_num_threads(config.threads)
-    return functools.partial(_one, searcher=make_searcher(config), truths=Truths())
+    return _Detecting(make_searcher(config), Truths())
+
+
+@dataclass(frozen=True, slots=True)
+class _Detecting:
+    """A network at work; large rasters can be divided, see `Divisible`. Their rows are windows."""
+
+    searcher: Searcher
+    truths: Truths
+
+    def __call__(self, item: Item, progress: Progress) -> Result:
+        return _one(item, progress, searcher=self.searcher, truths=self.truths)
+
+    def strips(self, item: Item) -> Sequence[Window]:
+        with self.searcher.open(item.inputs[0]) as picture:
+            if not picture.streamed:  # decoded whole by whoever reads a part of it
+                return ()
+            windows = len(self.searcher.finder.sight.mosaic(picture))
+            return strips.cut(windows, 1, _STRIP_WINDOWS)
+
+    def strip(self, item: Item, progress: Progress) -> Result:
+        del progress  # the strip is one step of it
+        rows, finder = item.part(), self.searcher.finder
+        with self.searcher.open(item.inputs[0]) as picture:
+            detect_strips.write(item.output, finder.views(picture, range(rows.row, rows.bottom)))
+        return Result(item.name, "ok", (item.output,))
 
 
 def _one(item: Item, progress: Progress, *, searcher: Searcher, truths: Truths) -> Result:
@@ -119,7 +149,7 @@ def _one(item: Item, progress: Progress, *, searcher: Searcher, truths: Truths) 
     make_folder(item.output.parent)
     for path in companions(item.output, config).values():
         check_target(path, inputs=item.inputs, overwrite=config.overwrite)
-    done = search(item.inputs[0], item.output, searcher, progress)
+    done = search(item, searcher, progress)
     finding, warnings = done.finding, []
     likely = finding.found.above(searcher.score)
     metrics: dict[str, float] = {"objects": float(len(likely))}

@@ -20,7 +20,9 @@ from resattn.errors import WeightsError
 from resattn.io.image import write_image
 from resattn.io.sniff import Limits
 from resattn.models.detector import Detector
+from resattn.pipelines import detect_strips
 from resattn.pipelines.detect_config import DetectConfig
+from resattn.pipelines.plan import Item
 from resattn.pipelines.progress import Progress
 from resattn.pipelines.provenance import as_facts, stamped, tags
 from resattn.weights.index import listed
@@ -93,27 +95,33 @@ def make_searcher(config: DetectConfig) -> Searcher:
     return Searcher(config, finder, classes, score, loaded.name, loaded.sha256, colours, made)
 
 
-def search(path: Path, output: Path, searcher: Searcher, progress: Progress) -> Search:
+def search(item: Item, searcher: Searcher, progress: Progress) -> Search:
     """A picture read, searched and written in every form that was asked for.
+
+    What strips have seen is merged and not looked at again.
 
     Raises:
         ItemError: It cannot be read, or does not say where it lies and a form needs that.
         OutputError: An output cannot be written.
     """
+    path, finder = item.inputs[0], searcher.finder
     with searcher.open(path) as picture:
-        windows = len(searcher.finder.sight.mosaic(picture))
+        windows = len(finder.sight.mosaic(picture))
         started = time.perf_counter()
         with progress.steps(windows, path.name) as bar:
-            found = searcher.finder.find(picture, bar.update)
+            if item.strips:
+                found = finder.merged(picture, detect_strips.read(item.strips))
+            else:
+                found = finder.find(picture, bar.update)
         seconds = time.perf_counter() - started
         finding = Finding.of(path.name, picture.size, searcher.classes, found, picture.ground)
         finding = replace(finding, made_by=as_facts(searcher.tags))
-        outputs = _write(picture, finding, output, searcher)
+        outputs = _write(picture, finding, item.output, searcher)
     facts = {
         "found": summary(finding.above(searcher.score)),
         "score": searcher.score,
         "windows": windows,
-        "windows_per_second": round(windows / max(seconds, 1e-9), 3),
+        **({} if item.strips else {"windows_per_second": round(windows / max(seconds, 1e-9), 3)}),
         "bands": list(picture.bands),
         "stretch": picture.stretch and [list(picture.stretch.low), list(picture.stretch.high)],
         "network": [searcher.weights, searcher.weights_sha256],

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -25,7 +26,8 @@ FLOOR: Final = 0.05
 """Least score that is ever kept: average precision asks for the unlikely ones too."""
 
 _BATCH: Final = {"cpu": 1}
-_BATCH_ELSEWHERE: Final = 8
+TOGETHER: Final = 8
+"""Windows that an accelerator looks at at once."""
 
 Placed = tuple[tuple[int, int], Window]
 
@@ -114,9 +116,8 @@ class Finder:
         self.sight = sight
         self.device = device
         self.precision = precision
-        self._batch = _BATCH.get(device.type, _BATCH_ELSEWHERE)
+        self._batch = _BATCH.get(device.type, TOGETHER)
 
-    @torch.inference_mode()
     def find(self, picture: Picture, seen: Callable[[int], object] = _nobody) -> Found:
         """Every object of a picture once, best first.
 
@@ -124,17 +125,37 @@ class Finder:
             picture: Open.
             seen: Told how many windows were looked at since it was told last.
         """
-        seams = Seams(*picture.size, self.sight.iou)
+        windows = range(len(self.sight.mosaic(picture)))
+        return self.merged(picture, self.views(picture, windows, seen))
+
+    def views(
+        self, picture: Picture, windows: range, seen: Callable[[int], object] = _nobody
+    ) -> Iterator[Found]:
+        """What each of some windows shows by itself, see `merged`.
+
+        Args:
+            picture: Open.
+            windows: Their numbers in the mosaic. From a multiple of `TOGETHER` on, the network is
+                given the batches that it is given when it looks at all of them.
+            seen: As `find`.
+        """
         scale = self.sight.scale(picture)
-        for batch in _batches(self.sight.mosaic(picture), self._batch):
+        chosen = itertools.islice(self.sight.mosaic(picture), windows.start, windows.stop)
+        for batch in _batches(chosen, self._batch):
             full = [placed for placed in batch if not picture.empty(placed[1])]
             found = iter(self._look(picture, [window for _, window in full], scale))
             for placed in batch:
-                place, window = placed
-                seams.add(place, window, next(found) if placed in full else Found.none())
+                yield next(found) if placed in full else Found.none()
             seen(len(batch))
+
+    def merged(self, picture: Picture, views: Iterable[Found]) -> Found:
+        """Every object once, best first, from what each window of the mosaic shows, in order."""
+        seams = Seams(*picture.size, self.sight.iou)
+        for (place, window), found in zip(self.sight.mosaic(picture), views, strict=True):
+            seams.add(place, window, found)
         return seams.result()
 
+    @torch.inference_mode()
     def _look(self, picture: Picture, windows: Sequence[Window], scale: float) -> list[Found]:
         if not windows:
             return []
@@ -161,9 +182,9 @@ def _placed(found: Detections, window: Window, seen: tuple[int, int]) -> Found:
     return Found(boxes, scores, labels).only(inside)
 
 
-def _batches(mosaic: Mosaic, size: int) -> Iterator[list[Placed]]:
+def _batches(windows: Iterable[Placed], size: int) -> Iterator[list[Placed]]:
     batch: list[Placed] = []
-    for placed in mosaic:
+    for placed in windows:
         batch.append(placed)
         if len(batch) == size:
             yield batch

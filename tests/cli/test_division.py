@@ -10,8 +10,22 @@ from pathlib import Path
 
 import pytest
 
-from resattn.pipelines import pansharpen, pansharpen_fit
-from tests.scenes import make_scene
+from resattn.pipelines import (
+    compress,
+    compress_strips,
+    detect,
+    detect_picture,
+    detect_strips,
+    pansharpen,
+    pansharpen_fit,
+)
+from resattn.weights.load import Loaded
+from tests.cli.test_compress import dct
+from tests.cli.test_detect import Bright
+from tests.scenes import make_scene, truth_image, write
+from tests.unit.detection.blobs import scene
+
+__all__ = ["dct"]
 
 NETWORK = ("--method", "lambda-pnn", "--adapt-steps", 3, "--tile", 64, "--save-weights")
 CLOSED = ("--method", "mtf-glp-hpm", "--preview")
@@ -22,6 +36,14 @@ def contents(folder: Path) -> dict[str, bytes]:
     files = (path for path in folder.rglob("*") if path.is_file())
     names = {path.relative_to(folder).as_posix(): path for path in files}
     return {n: p.read_bytes() for n, p in names.items() if not n.startswith(".resattn/")}
+
+
+def counted(monkeypatch: pytest.MonkeyPatch, module, name: str) -> list[int]:
+    """Gains an element whenever a function is called."""
+    calls: list[int] = []
+    function = getattr(module, name)
+    monkeypatch.setattr(module, name, lambda *a, **o: calls.append(1) or function(*a, **o))
+    return calls
 
 
 @pytest.fixture
@@ -58,10 +80,7 @@ def test_processes_share_a_scene_that_is_fitted_once(
     sharpen, tmp_path: Path, two_hands, monkeypatch: pytest.MonkeyPatch, method, hands
 ) -> None:
     sharpen("one", *method, "--threads", 1)
-    fits = []
-    monkeypatch.setattr(
-        pansharpen_fit, "write", lambda *a, write=pansharpen_fit.write: fits.append(write(*a))
-    )
+    fits = counted(monkeypatch, pansharpen_fit, "write")
     command = (*method, "--threads", 1, *hands)
     assert "strips\t2\t" in sharpen("two", *command, "--dry-run").out
     report = tmp_path / "report.json"
@@ -78,12 +97,8 @@ def test_shards_share_a_fit_and_resume_puts_the_scene_together(
     sharpen, resattn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sharpen("one", *CLOSED)
-    fits, strips = [], []
-    fit, strip = pansharpen._fitted, pansharpen._sharpen_strip
-    monkeypatch.setattr(pansharpen, "_fitted", lambda *a: fits.append(1) or fit(*a))
-    monkeypatch.setattr(
-        pansharpen, "_sharpen_strip", lambda *a, **o: strips.append(1) or strip(*a, **o)
-    )
+    fits = counted(monkeypatch, pansharpen, "_fitted")
+    strips = counted(monkeypatch, pansharpen, "_sharpen_strip")
     for index in (1, 2, 3):
         sharpen("out", *CLOSED, "--shard", f"{index}/3")
     assert (len(fits), len(strips)) == (1, 2)
@@ -100,11 +115,7 @@ def test_shards_share_a_fit_and_resume_puts_the_scene_together(
 def test_a_damaged_fit_is_made_again_and_the_strips_still_hold(
     sharpen, tmp_path: Path, two_hands, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    strips = []
-    strip = pansharpen._sharpen_strip
-    monkeypatch.setattr(
-        pansharpen, "_sharpen_strip", lambda *a, **o: strips.append(1) or strip(*a, **o)
-    )
+    strips = counted(monkeypatch, pansharpen, "_sharpen_strip")
     sharpen("out", *CLOSED, "--shard", "1/2")
     made = len(strips)
     fit = tmp_path / "out/.resattn/strips/sharp.tif/fit"
@@ -126,3 +137,62 @@ def test_a_scene_that_cannot_be_fitted_fails_in_its_own_words(
     assert done.code == 1
     assert done.err.count("error[E301]") == 1
     assert contents(tmp_path / "out") == {}
+
+
+def test_the_boxes_of_strips_are_those_of_one_process(
+    resattn, tmp_path: Path, two_hands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(detect, "_STRIP_WINDOWS", 8)
+    weights = Loaded(Bright(), "detect", "bright", "0" * 64, "MIT", commercial=True)
+    monkeypatch.setattr(detect_picture, "load", lambda name, task: weights)
+    # Objects on the seams of windows, and so on those of strips; windows without data.
+    boxes = [(left, top, left + 30, top + 24) for left in (5, 55, 95) for top in range(8, 330, 44)]
+    pixels = scene(384, 200, boxes, [index % 2 for index in range(len(boxes))])
+    pixels[..., 170:] = 0
+    source = write(tmp_path / "in.tif", pixels, 1.0, "uint8", nodata=0)
+    looks = counted(monkeypatch, detect_strips, "write")
+
+    def search(out: str, *more: object) -> None:
+        command = ["detect", source, "-o", tmp_path / out / "found.json", "--weights", "bright"]
+        more = (*more, "--write", "geojson,csv", "--overlay", "--tile", 64, "--overlap", 16)
+        done = resattn(*command, *more)
+        assert done.code == 0, done.err
+
+    search("two", "--shard", "1/2")
+    search("two", "--resume")
+    monkeypatch.undo()
+    monkeypatch.setattr(detect_picture, "load", lambda name, task: weights)
+    search("one")
+    assert len(looks) > 2, "it was not divided"
+    assert len(json.loads((tmp_path / "one/found.json").read_text())["annotations"]) >= len(boxes)
+    assert contents(tmp_path / "two") == contents(tmp_path / "one")
+
+
+@pytest.mark.parametrize(
+    "quality", [("--lossless",), ("--target-bpp", 5), ("--quality", 60, "--range", "200,900")]
+)
+def test_the_bytes_of_strips_are_those_of_one_process(
+    resattn, tmp_path: Path, two_hands, dct, monkeypatch: pytest.MonkeyPatch, quality
+) -> None:
+    monkeypatch.setattr(compress, "_STRIP_BYTES", 2**15)
+    truth = truth_image(2, 200, 150)
+    truth[:, 60:70, 20:30] = 0
+    source = write(tmp_path / "in.tif", truth, 1.0, nodata=0)
+    strips = counted(monkeypatch, compress_strips, "write")
+    searches = counted(monkeypatch, compress, "level_for_rate")
+
+    def pack(out: str, *more: object):
+        place = tmp_path / out / "in.rac"
+        done = resattn("compress", source, "-o", place, "--tile", 64, *quality, *more, "-v")
+        assert done.code == 0, done.err
+        return done
+
+    two = pack("two")
+    assert len(strips) == 6
+    assert len(searches) == ("--target-bpp" in quality)
+    monkeypatch.setattr("resattn.pipelines.division._hands", lambda *_: 1)
+    one = pack("one")
+    assert len(strips) == 6
+    assert contents(tmp_path / "two") == contents(tmp_path / "one")
+    assert ("clipped" in one.err) == ("--range" in quality)
+    assert (one.out, one.err) == (two.out.replace("two", "one"), two.err.replace("two", "one"))
