@@ -216,7 +216,7 @@ def _fitted(
 def _refitted(files: SceneReader, fit: Path, config: PansharpenConfig) -> tuple[Prepared, Choice]:
     """What `_fitted` gave the process that wrote `fit`."""
     calibration, choice = pansharpen_fit.read(fit, config.device)
-    return Prepared(files, _scene(files), calibration), choice
+    return Prepared(files, _scene(files, config), calibration), choice
 
 
 def prepare(files: SceneReader, config: PansharpenConfig) -> Prepared:
@@ -226,12 +226,16 @@ def prepare(files: SceneReader, config: PansharpenConfig) -> Prepared:
         ItemError: Nothing in the overlap is valid.
         UserError: The sensor has gains for another number of bands.
     """
-    scene = _scene(files)
+    scene = _scene(files, config)
     return Prepared(files, scene, _calibrated(scene, config))
 
 
-def _scene(files: SceneReader) -> Scene:
-    return Scene(files.grid, len(files.bands), files.read_pan, files.read_ms)
+def _scene(files: SceneReader, config: PansharpenConfig) -> Scene:
+    return Scene(files.grid, len(files.bands), files.read_pan, files.read_ms, _threads(config))
+
+
+def _threads(config: PansharpenConfig) -> int:
+    return config.threads or available_threads()
 
 
 def _calibrated(scene: Scene, config: PansharpenConfig) -> Calibration:
@@ -256,6 +260,7 @@ def finish(
         ) as writer,
         progress.steps(len(windows), item.name) as bar,
     ):
+        writer.threads = _threads(config)
         made = (
             strips.read(item.strips, profile, windows)
             if item.strips
@@ -276,7 +281,7 @@ def _fused(
 ) -> Iterator[list[strips.Part]]:
     """Each window of the output, in parts where memory runs out."""
     fuse = functools.partial(in_parts, functools.partial(choice.fuser.apply, prepared.scene))
-    workers = 1 if choice.own_threads else config.threads or available_threads()
+    workers = 1 if choice.own_threads else _threads(config)
     for _, parts in ahead(fuse, windows, workers):
         made: list[strips.Part] = []
         for window, (fused, valid) in parts:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import reduce
+from functools import partial, reduce
 from operator import add
 
 import numpy as np
@@ -106,7 +106,7 @@ def measure_response(scene: Scene, assumed: float, shift: Shift) -> Response:
     windows = list(scene.sample_ms_windows())
     windows = windows[:: -(-len(windows) // _WINDOWS)]
     groups = [pyramid.optics.members[index] for index in range(len(gains))]
-    moments = reduce(add, (_samples(pyramid, window) for window in windows))
+    moments = reduce(add, scene.each(partial(_samples, pyramid), windows))
     bands = list(range(scene.bands))
     explained = [_explained(moments, scene.bands + group, bands) for group in groups]
     best = int(np.argmax(explained[: len(_GAINS)]))

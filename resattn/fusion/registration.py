@@ -9,6 +9,7 @@ texture; bands that PAN does not resemble (thermal, cirrus) take the median of t
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,7 +84,7 @@ def measure(scene: Scene, gain: float) -> Registration:
         scene: Both images, with the grid map to be checked.
         gain: MTF gain that PAN is reduced with; a mean over bands is exact enough.
     """
-    parts = [_compare(scene, gain, window) for window in _windows(scene)]
+    parts = list(scene.each(partial(_compare, scene, gain), _windows(scene)))
     cross = np.sum([part.cross for part in parts], axis=0)
     band = np.sum([part.band for part in parts], axis=0)
     power = band[:, None, None] * np.sum([part.pan for part in parts], axis=0)

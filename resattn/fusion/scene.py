@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,8 @@ from resattn.tiling import Window
 
 Reader: TypeAlias = Callable[[Window], tuple[Image, Mask]]
 """Samples and validity of a window that lies inside the image."""
+
+Found = TypeVar("Found")
 
 _FIT_SIDE = 512
 _FIT_WINDOWS = 16
@@ -33,12 +36,14 @@ class Scene:
         bands: Number of MS bands.
         read_pan: Gives (H, W) float32 samples and validity of a PAN window.
         read_ms: Gives (B, h, w) float32 samples and (h, w) validity of an MS window.
+        threads: How many windows may be looked at at once.
     """
 
     grid: GridMap
     bands: int
     read_pan: Reader
     read_ms: Reader
+    threads: int = 1
 
     def sample_windows(self) -> Iterator[Window]:
         """PAN windows to take statistics from: all of the overlap, or some spread over it.
@@ -50,6 +55,16 @@ class Scene:
     def sample_ms_windows(self) -> Iterator[Window]:
         """MS windows over about the same ground as `sample_windows`."""
         return _spread(self.grid.ms_overlap, self.grid.ratio)
+
+    def each(
+        self, function: Callable[[Window], Found], windows: Iterable[Window]
+    ) -> Iterator[Found]:
+        """`function` of every window, in their order however many threads there are."""
+        if self.threads == 1:
+            yield from map(function, windows)
+            return
+        with ThreadPoolExecutor(self.threads) as pool:
+            yield from pool.map(function, windows)
 
 
 def from_arrays(

@@ -49,7 +49,8 @@ class Statistics:
         Raises:
             ItemError: E327, no pixel is valid in both images.
         """
-        moments = reduce(add, map(self._fine, self.pyramid.scene.sample_windows()))
+        scene = self.pyramid.scene
+        moments = reduce(add, scene.each(self._fine, scene.sample_windows()))
         if moments.count == 0:
             raise ItemError(
                 "no pixel is valid in both PAN and MS", "check nodata values and masks", code="E327"
@@ -67,7 +68,8 @@ class Statistics:
 
     def coarse(self) -> Iterator[Coarse]:
         """Samples at MS resolution, window by window."""
-        return map(self._coarse, self.pyramid.scene.sample_ms_windows())
+        scene = self.pyramid.scene
+        return scene.each(self._coarse, scene.sample_ms_windows())
 
     def _fine(self, window: Window) -> Moments:
         pan, pan_valid = self.pyramid.pan(window)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
@@ -51,6 +52,9 @@ class RasterWriter:
         cog: Rewrite it as a cloud-optimised GeoTIFF with overviews.
         resampling: How overviews are made; "nearest" for classes.
 
+    Attributes:
+        threads: How many parts of the file are read back at once; 1 unless set.
+
     Raises:
         OutputError: E401 if the disk is full, fails or gives back other pixels; E402–E404 as
             `resattn.io.atomic.check_target` says.
@@ -75,6 +79,7 @@ class RasterWriter:
         self._staged = StagedFile(target, inputs=inputs, overwrite=overwrite)
         self._cog = cog
         self._resampling = resampling
+        self.threads = 1
         self._stack = ExitStack()
         self._blocks = Blocks(profile)
         self._dataset: Any = None
@@ -151,21 +156,38 @@ class RasterWriter:
             made.unlink(missing_ok=True)
 
     def _verify(self, path: Path) -> None:
-        with gdal_path(path) as name, self._failing("read_window"):
-            with DatasetReader(name, driver="GTiff") as dataset:
-                levels = len(dataset.overviews(1))
-                for block, expected in self._blocks.checksums.items():
-                    mask = dataset.dataset_mask if self.profile.has_mask else None
-                    found = checksum(
-                        dataset.read(window=_bounds(block)),
-                        None if mask is None else mask(window=_bounds(block)) != 0,
-                    )
-                    if found != expected:
-                        raise self._error(f"the block at {block.row}, {block.col} reads otherwise")
+        blocks = list(self._blocks.checksums.items())
+        shares = [blocks[first :: self.threads] for first in range(self.threads)]
+        with (
+            gdal_path(path) as name,
+            self._failing("read_window"),
+            ExitStack() as stack,
+            ThreadPoolExecutor(self.threads) as pool,
+        ):
+            readers = [stack.enter_context(DatasetReader(name, driver="GTiff")) for _ in shares]
+            levels = len(readers[0].overviews(1))
+            for wrong in pool.map(self._first_wrong, readers, shares):
+                if wrong is not None:
+                    raise self._error(f"the block at {wrong.row}, {wrong.col} reads otherwise")
             for level in range(levels):
                 with DatasetReader(name, driver="GTiff", overview_level=level) as dataset:
                     for _, block in dataset.block_windows(1):
                         dataset.read(window=block)
+
+    def _first_wrong(
+        self, dataset: DatasetReader, expected: Iterable[tuple[Window, int]]
+    ) -> Window | None:
+        """The first of these blocks that the file does not hold as it was written."""
+        with environment(GDAL_PAM_ENABLED="NO"):
+            for block, known in expected:
+                mask = dataset.dataset_mask if self.profile.has_mask else None
+                found = checksum(
+                    dataset.read(window=_bounds(block)),
+                    None if mask is None else mask(window=_bounds(block)) != 0,
+                )
+                if found != known:
+                    return block
+        return None
 
     def _describe(self) -> None:
         profile, dataset = self.profile, self._dataset

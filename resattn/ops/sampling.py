@@ -15,8 +15,9 @@ def sample(image: Tensor, points: Tensor) -> Tensor:
     wide image apart.
     """
     dtype = torch.promote_types(image.dtype, torch.float32)
-    size = points.new_tensor([image.shape[3], image.shape[2]], dtype=dtype)
-    grid = (2 * points.to(dtype) + 1) / size - 1
+    x, y = (2 * points.to(dtype) + 1).unbind(-1)
+    # Divided one by one: a tensor of both sides would fix them in an exported graph.
+    grid = torch.stack([x / image.shape[3] - 1, y / image.shape[2] - 1], -1)
     values = F.grid_sample(
         image.to(dtype), grid, mode="bilinear", padding_mode="border", align_corners=False
     )

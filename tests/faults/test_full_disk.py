@@ -98,8 +98,9 @@ def test_a_large_enough_disk_takes_every_way(small_disk) -> None:
             target.unlink()
 
 
+@pytest.mark.parametrize("threads", [1, 3])
 def test_f17_a_damaged_block_is_noticed_before_the_rename(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, threads: int
 ) -> None:
     """The check itself: a byte that changes after GDAL closed the file without an error."""
     close = RasterWriter._verify
@@ -108,6 +109,7 @@ def test_f17_a_damaged_block_is_noticed_before_the_rename(
         data = bytearray(path.read_bytes())
         data[len(data) // 2] ^= 1
         path.write_bytes(data)
+        self.threads = threads
         close(self, path)
 
     monkeypatch.setattr(RasterWriter, "_verify", flip_then_verify)

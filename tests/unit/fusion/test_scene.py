@@ -1,5 +1,8 @@
 """Where the statistics of a scene are taken from."""
 
+import time
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -37,3 +40,13 @@ def test_a_large_scene_gives_a_million_pixels_from_all_over(side):
     coarse = list(scene(side).sample_ms_windows())
     assert sum(w.height * w.width for w in coarse) <= 2**16
     assert (coarse[-1].bottom, coarse[-1].right) == (side // 4, side // 4)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_windows_are_answered_in_order_however_many_threads(threads):
+    def slower_at_first(window):
+        time.sleep(0.002 / (1 + window.row))
+        return window
+
+    windows = list(scene(4096).sample_windows())
+    assert list(replace(scene(4096), threads=threads).each(slower_at_first, windows)) == windows
