@@ -34,16 +34,17 @@ def test_f23_g11_too_little_memory_is_said(
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-def test_f23_g11_large_images_in_the_memory_of_a_small_machine(tmp_path: Path, goal: Goal) -> None:
+@pytest.mark.parametrize("verb", [verb for verb in LONG if verb != "metrics"])
+def test_f23_g11_large_images_in_the_memory_of_a_small_machine(
+    tmp_path: Path, goal: Goal, verb: str
+) -> None:
     """Networks as they are shipped, on pictures of up to two megapixels."""
-    large: dict[str, Job] = {}
-    for verb in LONG.keys() - {"metrics"}:
-        work = Work(verb, tmp_path / verb)
-        work.prepare()
-        assert Run(work.line("whole", items=1)).ended()[0] == 0
-        line, folders = work.line("out", items=1), {n: str(work.root / n) for n in ("out", "whole")}
-        large[f"{verb}, large"] = {"line": line, **folders}
-    say(goal, attempt("memory", large, 8192, 1024, 512, 256))
+    work = Work(verb, tmp_path)
+    work.prepare()
+    assert Run(work.line("whole", items=1)).ended()[0] == 0
+    folders = {name: str(tmp_path / name) for name in ("out", "whole")}
+    job: Job = {"line": work.line("out", items=1), **folders}
+    say(goal, attempt("memory", {f"{verb}, large": job}, 8192, 1024, 512, 256))
 
 
 def say(goal: Goal, found: dict[str, list[list[object]]]) -> None:

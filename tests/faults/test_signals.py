@@ -91,7 +91,8 @@ class Run:
     def ended(self) -> tuple[int, float, str]:
         """Exit code, CPU seconds in all, and what was said."""
         assert self.process.stderr is not None
-        text = self.process.stderr.read()
+        with self.process.stderr:
+            text = self.process.stderr.read()
         _, status, usage = os.wait4(self.process.pid, 0)
         self.process.returncode = os.waitstatus_to_exitcode(status)
         return self.process.returncode, usage.ru_utime + usage.ru_stime, text
