@@ -51,7 +51,7 @@ def verify(
     Exits with 1 if a file is damaged, after all of them were checked.
     """
     from resattn.pipelines.compress_networks import Networks
-    from resattn.pipelines.rac import verify as check
+    from resattn.pipelines.rac_verify import verify as check
 
     networks = Networks(weights, device, "fp32")
     failed = False

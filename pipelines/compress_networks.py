@@ -6,8 +6,8 @@ import logging
 from typing import Final
 
 from resattn import device as devices
-from resattn.codec.header import Head
-from resattn.codec.network import KEY_BYTES, Network
+from resattn.codec.header import KEY_BYTES, NO_NETWORK, Head
+from resattn.codec.network import Network
 from resattn.device import Precision
 from resattn.errors import WeightsError
 from resattn.models.compress import CompressNet
@@ -18,7 +18,6 @@ log = logging.getLogger(__name__)
 
 TASK: Final = "compress"
 DEFAULT_WEIGHTS: Final = "compress.light"
-NO_NETWORK: Final = bytes(KEY_BYTES)
 
 
 class Networks:

@@ -15,7 +15,6 @@ from resattn.codec.network import Network
 from resattn.codec.samples import Scale
 from resattn.codec.tiles import Decoder, decibel
 from resattn.io import lossy
-from resattn.metrics.ms_ssim import LEAST_SIDE, ms_ssim
 from resattn.pipelines.pictures import Photo, RasterPicture
 from resattn.tiling import Window
 
@@ -54,6 +53,8 @@ class Tally:
 
     def add(self, original: Pixels, decoded: Pixels, present: Present | None) -> None:
         """One tile (B, h, w) with all bands, and which of its pixels are real."""
+        from resattn.metrics.ms_ssim import LEAST_SIDE, ms_ssim  # brings scipy, only for scores
+
         chosen, scale = list(self.colours), self.scale.bands(self.colours)
         first, second = original[chosen], decoded[chosen]
         real = None if present is None or present.all() else present[chosen]

@@ -20,13 +20,13 @@ from numpy.typing import NDArray
 from resattn import device as devices
 from resattn.codec.damage import DamageError
 from resattn.codec.files import RacFile, damaged, open_rac, peek
-from resattn.codec.header import Head
+from resattn.codec.header import NO_NETWORK, Head
 from resattn.codec.tiles import Decoder
 from resattn.errors import ItemError
 from resattn.io.atomic import make_folder
 from resattn.pipelines import plan as planning
 from resattn.pipelines.compress_config import DecompressConfig
-from resattn.pipelines.compress_networks import NO_NETWORK, Networks
+from resattn.pipelines.compress_networks import Networks
 from resattn.pipelines.compress_quality import Tally
 from resattn.pipelines.decompress_outputs import Target, create, lost, usual_suffix
 from resattn.pipelines.pictures import Photo, RasterPicture, open_picture

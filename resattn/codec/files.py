@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import TYPE_CHECKING, BinaryIO, Self
 
 from resattn.codec import container
 from resattn.codec.container import Layout, VersionError, front, read_layout
@@ -16,12 +16,14 @@ from resattn.codec.damage import DamageError
 from resattn.codec.header import NETWORK, Head, empty_index
 from resattn.codec.maker import Maker
 from resattn.codec.samples import Scale
-from resattn.codec.tiles import Unit
 from resattn.errors import ItemError, OutputError
 from resattn.io.atomic import StagedFile, reporting
 from resattn.io.faultpoints import reach
 from resattn.io.names import shown
 from resattn.io.sniff import Limits, identify, open_regular
+
+if TYPE_CHECKING:
+    from resattn.codec.tiles import Unit
 
 _PIECE = 2**20
 

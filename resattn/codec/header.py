@@ -24,6 +24,10 @@ BANDS: Final = 1024
 NETWORK, LOSSLESS, CONSTANT = 0, 1, 2
 """Kinds of a unit."""
 
+KEY_BYTES: Final = 8
+NO_NETWORK: Final = bytes(KEY_BYTES)
+"""Stands for the network of a file that was made without one."""
+
 GROUP: Final = 3
 _FIXED = struct.Struct("<IIIHHBB8sB")
 _NO_ALPHA = 0xFFFF
@@ -58,7 +62,7 @@ class Head:
     dtype: str
     alpha: int | None = None
     has_mask: bool = False
-    weights: bytes = bytes(8)
+    weights: bytes = NO_NETWORK
     name: str = ""
 
     def pack(self) -> bytes:

@@ -13,10 +13,10 @@ from torch import Tensor
 from resattn import device as devices
 from resattn.codec.damage import DamageError
 from resattn.codec.entropy import Coder, integers_crc
+from resattn.codec.header import KEY_BYTES
 from resattn.models.compress import CompressNet, Latents
 
 Unit = NDArray[np.float32]
-KEY_BYTES = 8
 LEVELS = 64
 """Quality levels of every network, fixed by the format."""
 

@@ -381,6 +381,18 @@ def test_verify_and_info_tell_what_is_there(resattn, dct, tmp_path):
     assert "sound" in done.out
 
 
+def test_info_starts_without_torch(dct, tmp_path):
+    """A listing of an archive asks this of every file."""
+    source = save(tmp_path / "a.png", photograph())
+    compressing.compress(source, tmp_path / "a.rac")
+    code = (
+        "import sys\nfrom resattn.pipelines.rac import describe\nfrom pathlib import Path\n"
+        "describe(Path(sys.argv[1]))\nassert 'torch' not in sys.modules"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "a.rac")]
+    subprocess.run(command, check=True, cwd=REPOSITORY)
+
+
 def test_a_file_of_another_network_says_so(resattn, dct, tmp_path, monkeypatch):
     source = save(tmp_path / "a.png", photograph())
     assert resattn("compress", source, "-o", tmp_path, "--quality", "20").code == 0

@@ -9,7 +9,8 @@ import rasterio
 from resattn.io.image import read_image
 from resattn.pipelines.compress_networks import Networks
 from resattn.pipelines.decompress import decompress
-from resattn.pipelines.rac import describe, verify
+from resattn.pipelines.rac import describe
+from resattn.pipelines.rac_verify import verify
 from tests.golden.rac.make import HERE, METADATA, WEIGHTS
 
 
