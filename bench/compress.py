@@ -2,6 +2,7 @@
 
     RESATTN_SHARED=... python -m bench.compress --json results.json
     ... --weights run/mine.safetensors --images 4        # a first look at a training run
+    ... --weights compress.base --size base              # the larger network, by its own bars
     ... --large --exact                                  # memory at 100 megapixels, exactness
 
 Bits are those of whole files; pictures are decoded by a process of its own and read back from PNG.
@@ -16,6 +17,7 @@ import json
 import math
 import os
 import platform
+import resource
 import shutil
 import subprocess
 import sys
@@ -54,10 +56,19 @@ class Bar:
     must: bool
 
 
+SIZES = {
+    "light": (
+        Bar("bd_psnr jpeg420-prog", -20.0, must=True),
+        Bar("bd_psnr avif444-s6-psnr", 0.0, must=False),
+        Bar("decode_cpu_s_per_mp", 0.4, must=True),
+    ),
+    "base": (
+        Bar("bd_psnr avif444-s6-psnr", -12.0, must=False),
+        Bar("bd_psnr jxl-e7", -38.0, must=False),
+        Bar("decode_cpu_s_per_mp", 2.5, must=True),
+    ),
+}
 BARS = (
-    Bar("bd_psnr jpeg420-prog", -20.0, must=True),
-    Bar("bd_psnr avif444-s6-psnr", 0.0, must=False),
-    Bar("decode_cpu_s_per_mp", 0.4, must=True),
     Bar("encode_over_decode", 1.2, must=True),
     Bar("large_compress_peak_gb", 1.5, must=True),
     Bar("large_decompress_peak_gb", 1.5, must=True),
@@ -83,7 +94,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     kodak = Path(options.shared) / "data" / "kodak"
     images = sorted(kodak.glob("kodim*.png"))[: options.images]
-    network = ["--weights", str(Path(options.weights).resolve())] if options.weights else []
+    network = ["--weights", _named(options.weights)] if options.weights else []
     found: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -99,7 +110,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             found["mismatches"] = mismatches(sorted(folder.glob("q*/*.rac")), options.weights)
         if options.large:
             found |= _large(network, folder)
-    missed = _verdict(found)
+    missed = _verdict(found, (*SIZES[options.size], *BARS))
     if options.json:
         report = {
             "machine": _machine(),
@@ -109,6 +120,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         }
         Path(options.json).write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     return missed
+
+
+def _named(weights: str) -> str:
+    """A listed name as it is, a file by its whole path: commands may run elsewhere."""
+    return str(Path(weights).resolve()) if weights.endswith(".safetensors") else weights
 
 
 def bd_rate(anchor: Sequence[tuple[float, float]], ours: Sequence[tuple[float, float]]) -> float:
@@ -210,7 +226,7 @@ def _decibel(similarity: float) -> float:
 
 
 def _large(network: Sequence[str], folder: Path) -> dict[str, float]:
-    """Memory and time at 100 megapixels, and of one tile of it."""
+    """Memory and time at 100 megapixels, and of one tile of it, with and without the start."""
     source, coded = folder / "large.tif", folder / "large.rac"
     _write_large(source)
     there = _run("compress", [source], coded, network)
@@ -227,7 +243,18 @@ def _large(network: Sequence[str], folder: Path) -> dict[str, float]:
         "large_decompress_peak_gb": back.peak_bytes / 1e9,
         "large_decompress_cpu_s": back.cpu_s,
         "large_window_cpu_s": max(window.cpu_s - start.cpu_s, 0.0),
+        "large_window_whole_cpu_s": window.cpu_s,
+        "version_cpu_s": _version(),
     }
+
+
+def _version() -> float:
+    """CPU seconds of a command that loads no network and no torch."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    command = [sys.executable, "-m", "resattn", "--version"]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def _write_large(path: Path, side: int = _LARGE) -> None:
@@ -249,10 +276,10 @@ def _write_large(path: Path, side: int = _LARGE) -> None:
             dataset.write(block, window=((row, row + len(rows)), (0, side)))
 
 
-def _verdict(found: Mapping[str, float]) -> int:
+def _verdict(found: Mapping[str, float], bars: Sequence[Bar]) -> int:
     missed = 0
     for name, value in found.items():
-        bar = next((b for b in BARS if b.name == name), None)
+        bar = next((b for b in bars if b.name == name), None)
         note = ""
         if bar is not None:
             held = value <= bar.limit
@@ -293,6 +320,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--shared", default=os.environ.get("RESATTN_SHARED", "../shared"))
     parser.add_argument("--weights", default="", help="a file; by default the installed network")
+    parser.add_argument("--size", choices=SIZES, default="light", help="whose bars to hold it to")
     parser.add_argument("--images", type=int, default=24, help="how many of the 24")
     parser.add_argument("--qualities", type=int, nargs="+", default=list(QUALITIES))
     parser.add_argument("--large", action="store_true", help="also 100 megapixels")

@@ -7,7 +7,7 @@ import math
 import pytest
 
 pytest.importorskip("bjontegaard", reason="the harness compares curves by it")
-from bench.compress import BARS, bd_rate
+from bench.compress import BARS, SIZES, bd_rate
 
 ANCHOR = [(0.1, 28.0), (0.2, 30.0), (0.4, 32.5), (0.8, 35.2), (1.6, 38.4)]
 
@@ -24,5 +24,7 @@ def test_what_cannot_be_compared_is_no_number():
     assert math.isnan(bd_rate(ANCHOR, [(rate * 100, quality) for rate, quality in ANCHOR]))
 
 
-def test_every_bar_has_a_name_of_its_own():
-    assert len({bar.name for bar in BARS}) == len(BARS)
+@pytest.mark.parametrize("size", SIZES)
+def test_every_bar_has_a_name_of_its_own(size):
+    bars = (*SIZES[size], *BARS)
+    assert len({bar.name for bar in bars}) == len(bars)
