@@ -58,7 +58,9 @@ def test_f34_g4_each_call_of_a_batch_fails_once(
         with watched_by(watcher):
             return resattn(*command.line(inputs, out, "--overwrite")), watcher
 
-    tried = every_failure(run, inputs, tmp_path, step)
+    # Short of memory, pansharpen halves its tiles and goes on.
+    may_recover = isinstance(error, MemoryError)
+    tried = every_failure(run, inputs, tmp_path, step, may_recover=may_recover)
     assert tried >= 20 // step
     goal("G4", f"{command.options[0]}: {tried} calls ({said(error)})", injected=tried)
 
