@@ -34,18 +34,22 @@ class Decision(Config):
         threshold: Least probability of a wound's pixel.
         least_area: Least area of a region, as a share of the squared longer side.
         least_peak: Least probability that a region must reach somewhere.
+        least_mean: Least probability that a region must have on average.
         offset: Shift of the threshold, in logits, that bounds a 90 % interval of the area.
     """
 
     threshold: float = 0.5
     least_area: float = 5e-5
     least_peak: float = 0.0
+    least_mean: float = 0.0
     offset: float = 2.0
 
     def __post_init__(self) -> None:
-        if not 0 < self.threshold < 1 or not 0 <= self.least_peak < 1:
+        shares = (self.least_peak, self.least_mean)
+        if not 0 < self.threshold < 1 or not all(0 <= share < 1 for share in shares):
             raise ValueError(
-                f"threshold {self.threshold} and least_peak {self.least_peak} must lie in 0..1"
+                f"threshold {self.threshold}, least_peak {self.least_peak} and least_mean "
+                f"{self.least_mean} must lie in 0..1"
             )
 
 

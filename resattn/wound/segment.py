@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,6 +26,7 @@ _SHARE = 0.4  # of that view which a small suspect fills, where the photograph h
 _CLOSER = 1.3  # least magnification of the closer look over the first
 _LARGEST_ZOOM = 1.3  # magnification over the photograph itself that training views reach
 _MOST_WINDOWS = 4
+_QUARTERS = (0, 1)  # turns of the second look: what is seen either way is more likely there
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,8 @@ class Effort:
     Attributes:
         side: Longer side the whole photograph is seen at.
         second: Longer side of a second, smaller look whose probabilities are averaged in; none
-            if 0. What fills the view of the first look has its surroundings in the second.
+            if 0. What fills the view of the first look has its surroundings in the second,
+            which sees the photograph upright and turned by a quarter.
         turns: Average over the eight turns and reflections.
         refine: Look a second time, closer, at what the first pass suspects.
     """
@@ -83,18 +85,22 @@ class Segmenter:
         whole = self._seen(image, scale)
         if self.effort.second:
             smaller = min(self.effort.second / longest, _LARGEST_ZOOM)
-            whole = (whole + self._seen(image, smaller)) / 2
+            whole = (whole + self._seen(image, smaller, _QUARTERS)) / 2
         if self.effort.refine:
             for window, closer in _windows(whole[0, 0].float().cpu().numpy(), scale):
                 self._refine(image, whole, window, closer)
         result: Probability = whole[0, 0].float().cpu().numpy()
         return result
 
-    def _seen(self, image: Tensor, scale: float) -> Tensor:
-        """Probability (1, 1, H, W) with the network looking at the image enlarged by `scale`."""
+    def _seen(self, image: Tensor, scale: float, quarters: Sequence[int] = (0,)) -> Tensor:
+        """Probability (1, 1, H, W) with the network looking at the image enlarged by `scale`.
+
+        The mean over looks turned by so many quarters, or over all eight turns if that is wished.
+        """
         size = [max(1, round(n * scale)) for n in image.shape[2:]]
         resized = F.interpolate(image, size=size, mode="bilinear", antialias=scale < 1)
-        views = list(_turns()) if self.effort.turns else [(_same, _same)]
+        views = [_turned(quarter, mirrored=False) for quarter in quarters]
+        views = list(_turns()) if self.effort.turns else views
         total = torch.zeros(())
         with autocast(self.device, self.precision):
             for turn, back in views:
@@ -154,10 +160,6 @@ def _fading(height: int, width: int) -> Tensor:
         for n, d in ((height, torch.arange(height)), (width, torch.arange(width)))
     ]
     return ramps[0][:, None] * ramps[1]
-
-
-def _same(x: Tensor) -> Tensor:
-    return x
 
 
 Turn = Callable[[Tensor], Tensor]

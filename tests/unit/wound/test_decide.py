@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import ndimage
 
+from resattn.metrics.overlap import dice
 from resattn.models.wound_unet import Decision
 from resattn.wound.decide import area_masks, calibrate, decide
 
@@ -31,6 +34,44 @@ def test_small_and_doubtful_regions_are_dropped_and_holes_filled():
     assert not strict[185, 15]
     assert strict[100, 100]
     assert not decide(np.full((20, 30), 0.4), Decision()).any()
+
+
+def test_a_region_that_is_sure_in_one_place_only_is_dropped_by_its_mean():
+    probability = bump(200, 20)
+    probability[150:190, 150:190] = 0.5
+    probability[170, 170] = 0.97
+    decision = Decision(threshold=0.45, least_peak=0.9, least_mean=0.7)
+    assert decide(probability, decision)[100, 100]
+    assert not decide(probability, decision)[170, 170]
+    assert decide(probability, Decision(threshold=0.45, least_peak=0.9))[170, 170]
+
+
+def test_the_interval_moves_outlines_and_no_decision():
+    """At a higher threshold the doubtful region is sure, at a lower one the wound is not."""
+    probability = np.maximum(bump(200, 20), 0.02)
+    probability[150:190, 150:190] = 0.5
+    probability[165:175, 165:175] = 0.97
+    decision = Decision(threshold=0.45, least_mean=0.7, offset=3.6)
+    wound = decide(probability, decision)
+    small, large = area_masks(probability, decision)
+    assert not small[170, 170]
+    assert (small <= wound).all()
+    assert (wound <= large).all()
+    assert 0 < small.sum() < wound.sum() < large.sum()
+
+
+def test_calibration_compares_by_the_dice_of_the_masks():
+    rng = np.random.default_rng(2)
+    maps = [ndimage.gaussian_filter(rng.random((50, 60)), 3) * 4 - 1.5 for _ in range(6)]
+    maps = [np.clip(p, 0, 1) for p in maps]
+    masks = [np.roll(p, 2, 0) > 0.6 for p in maps]
+    decision = calibrate(maps, masks)
+
+    def score(other):
+        return np.mean([dice(decide(p, other), m) for p, m in zip(maps, masks, strict=True)])
+
+    for change in ({"threshold": 0.3}, {"threshold": 0.8}, {"least_peak": 0.95}):
+        assert score(decision) >= score(replace(decision, **change)) - 0.02
 
 
 def test_holes_are_filled_as_scipy_fills_them():
@@ -85,3 +126,5 @@ def test_calibration_learns_to_leave_photographs_without_a_wound_empty():
 def test_impossible_thresholds_are_refused():
     with pytest.raises(ValueError, match=r"threshold 1\.0"):
         Decision(threshold=1.0)
+    with pytest.raises(ValueError, match=r"least_mean 1\.5"):
+        Decision(least_mean=1.5)

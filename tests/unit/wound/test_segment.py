@@ -85,6 +85,13 @@ def test_a_second_look_is_averaged_with_the_first():
     np.testing.assert_allclose(both, (first + second) / 2, atol=1e-6)
 
 
+def test_the_second_look_sees_the_photograph_upright_and_turned():
+    network = Redness()
+    photo = red_square(90, 120, 20, 30, 25)
+    Segmenter(network, Effort(side=60, second=30, refine=False), CPU).probability(photo)
+    assert network.seen == [(45, 60), (22, 30), (30, 22)]
+
+
 def test_fast_sees_less_and_only_once():
     network = Redness()
     Segmenter(network, FAST, CPU).probability(red_square(900, 1200, 400, 500, 60))
