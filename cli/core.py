@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -115,6 +116,8 @@ def bench(
     CPU times are of this process alone, the shortest of several. With --targets the exit code is
     3 if one is missed.
     """
+    # Torch's profiler, which counts the memory, otherwise writes two lines a call to stderr.
+    os.environ.setdefault("KINETO_LOG_LEVEL", "99")
     import torch
 
     from resattn.benchmark.bars import bars

@@ -15,7 +15,7 @@ from resattn.models.compress import BASE, STRIDE, CompressConfig, CompressNet
 from resattn.models.compress_grow import grown
 from resattn.models.compress_levels import LEVELS, trade_off
 from resattn.training.dataset import ImageSet, digest
-from resattn.training.images import crops, draw
+from resattn.training.images import check_patch, crops, draw
 from resattn.training.task import Task
 
 _TABLE_IMAGES = 24
@@ -50,7 +50,12 @@ class Settings(Config):
 
 
 def make(settings: Settings, train: ImageSet, fold: ImageSet) -> CompressTask:
-    """The task with these settings on these images."""
+    """The task with these settings on these images.
+
+    Raises:
+        UserError: A patch is larger than the images.
+    """
+    check_patch(settings.patch, train.images)
     return CompressTask(settings, train.images, fold.images)
 
 

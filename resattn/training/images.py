@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from resattn.errors import UserError
+
 
 @dataclass(frozen=True)
 class Draw:
@@ -20,6 +22,20 @@ class Draw:
     row: list[int]
     col: list[int]
     turn: list[int]
+
+
+def check_patch(patch: int, images: Tensor, cell: int = 1) -> None:
+    """Accepts a patch of `patch`² cells of `cell`² pixels that fits into `images` (N, C, H, W).
+
+    Raises:
+        UserError: It does not.
+    """
+    largest = min(images.shape[-2:]) // cell
+    if not 1 <= patch <= largest:
+        raise UserError(
+            f"a patch of {patch} does not fit: the images hold 1 to {largest}",
+            "choose another --set patch or a larger --side",
+        )
 
 
 def draw(

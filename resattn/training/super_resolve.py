@@ -15,7 +15,7 @@ from resattn.degradation import downscale
 from resattn.models.craft import Craft, CraftConfig
 from resattn.models.super_resolve import GatedSr, GatedSrConfig
 from resattn.training.dataset import ImageSet, digest
-from resattn.training.images import crops, draw
+from resattn.training.images import check_patch, crops, draw
 from resattn.training.task import Task
 
 _LUMA = (65.481 / 255, 128.553 / 255, 24.966 / 255)
@@ -60,8 +60,13 @@ class Settings(Config):
 
 
 def make(settings: Settings, train: ImageSet, fold: ImageSet) -> SuperResolveTask:
-    """The task with these settings on these images."""
+    """The task with these settings on these images.
+
+    Raises:
+        UserError: A patch is larger than the images.
+    """
     scale = (settings.craft or settings.model).scale
+    check_patch(settings.patch, train.images, scale)
     learn, judge = (Pairs.make(images.images, scale) for images in (train, fold))
     return SuperResolveTask(settings, learn, judge)
 

@@ -150,6 +150,18 @@ def test_wrong_requests_are_refused_with_the_remedy(resattn, tmp_path, monkeypat
     assert not (tmp_path / "r").exists()
 
 
+@pytest.mark.parametrize(("task", "patch"), [("super-resolve", 25), ("compress", 64)])
+def test_a_patch_larger_than_the_squares_is_refused(resattn, photos, tmp_path, task, patch):
+    done = resattn(
+        *("train", task, "--data", photos, "--run", tmp_path / "r", "--side", 48, "--folds", 3),
+        *("--steps", 1, "--set", f"patch={patch}"),
+        *(["--set", "model.scale=2"] if task == "super-resolve" else []),
+    )
+    assert done.code == 2
+    assert f"a patch of {patch} does not fit" in done.err
+    assert not (tmp_path / "r").exists()
+
+
 def test_another_run_in_the_folder_is_refused(resattn, photos, tmp_path):
     resattn(*arguments(photos, tmp_path / "run", "--steps", 2))
     done = resattn(*arguments(photos, tmp_path / "run", "--steps", 5))

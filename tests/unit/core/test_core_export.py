@@ -9,9 +9,6 @@ from torch import nn
 
 from resattn.mixers.keys import Keys
 
-# Two shifted grids are eighteen regions, whose sizes torch 2.13 compares for many minutes.
-SLOWEST = "window-1"
-
 
 class Flat(nn.Module):
     """A mixer that takes its points as tensors, as a graph must."""
@@ -33,7 +30,7 @@ def inputs(x, context):
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("example", [name for name in EXAMPLES if name != SLOWEST])
+@pytest.mark.parametrize("example", EXAMPLES)
 def test_exports_once_for_sizes_that_are_multiples_of_the_window(example):
     mixer, *given = case(example, 48, 64, batch=1, dtype=torch.float32)
     net, given = Flat(mixer).eval(), inputs(*given)
