@@ -105,8 +105,7 @@ def plan(
 
 
 def _item(source: Source) -> Item:
-    name = source.path.relative_to(source.root).with_suffix("").as_posix()
-    return Item(name, (source.path,), source.path)
+    return Item(source.name, (source.path,), source.path)
 
 
 def _is_output(path: Path) -> bool:

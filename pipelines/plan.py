@@ -131,7 +131,7 @@ def named_images(
         raise UserError(
             f"none of {len(found)} files is {what} by its name", "name it outright", code="E203"
         )
-    return [(s.path.relative_to(s.root).with_suffix("").as_posix(), s.path) for s in taken]
+    return [(source.name, source.path) for source in taken]
 
 
 def of_one(source: str | Path, out: str | Path, *, overwrite: bool) -> Plan:

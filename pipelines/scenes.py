@@ -48,7 +48,7 @@ def find_scenes(
     """
     listed = [source for source in sources if source.extra]
     loose = [source for source in sources if not source.extra]
-    scenes = [Scene(_stem(s), s.path, s.extra) for s in listed]
+    scenes = [Scene(s.name, s.path, s.extra) for s in listed]
     if loose:
         pan, ms = _compile(pan_pattern or PAN_PATTERN), _compile(ms_pattern or MS_PATTERN)
         ordered = _is_ordered(loose, pan)
@@ -71,10 +71,6 @@ def _compile(pattern: str) -> re.Pattern[str]:
         ) from error
 
 
-def _stem(source: Source) -> str:
-    return source.path.relative_to(source.root).with_suffix("").as_posix()
-
-
 def _pair_by_name(
     sources: Sequence[Source], pan_pattern: re.Pattern[str], ms_pattern: re.Pattern[str]
 ) -> list[Scene]:
@@ -83,7 +79,7 @@ def _pair_by_name(
     for source in sources:
         if source.path.suffix.lower() not in RASTER_SUFFIXES:
             continue
-        folder, _, stem = _stem(source).rpartition("/")
+        folder, _, stem = source.name.rpartition("/")
         for pattern, is_pan in ((pan_pattern, True), (ms_pattern, False)):
             if not pattern.search(stem):
                 continue
@@ -133,4 +129,4 @@ def _pair_by_order(sources: Sequence[Source]) -> list[Scene]:
             code="E211",
         )
     pan, *ms = sources
-    return [Scene(_stem(pan), pan.path, tuple(source.path for source in ms))]
+    return [Scene(pan.name, pan.path, tuple(source.path for source in ms))]

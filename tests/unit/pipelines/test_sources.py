@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from resattn.errors import UserError
-from resattn.pipelines.sources import gather
+from resattn.pipelines.sources import Source, gather
 
 
 def touch(path: Path) -> Path:
@@ -117,3 +117,11 @@ def test_every_file_of_a_tree_is_found_once(tmp_path_factory, stems):
     root = tmp_path_factory.mktemp("tree")
     made = {touch(root / Path(*stem) / "f.tif") for stem in stems}
     assert {source.path for source in gather([str(root)])} == made
+
+
+@pytest.mark.parametrize("root", ["/", "/a", "/a.b/c"])
+def test_a_source_is_called_as_pathlib_would(root):
+    below = ("x.tif", "x", "x.", ".h", "..h", ".h.tif", "x.y.tif", "a.b/x", "a/.h", "é/b..c", "x..")
+    for path in (Path(root) / name for name in below):
+        expected = path.relative_to(root).with_suffix("").as_posix()
+        assert Source(path, Path(root)).name == expected
