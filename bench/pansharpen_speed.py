@@ -4,6 +4,7 @@
     python -m bench.pansharpen_speed --side 20000 --method brovey --method mtf-glp-hpm
                                                       the size that the memory bar is set on: about
                                                       ten minutes of two cores and 15 GB of disk
+    python -m bench.pansharpen_speed --network        the network alone, 512² × 8 bands
 
 Wall time holds for an idle machine; on a shared one the megapixels per CPU second say more. The
 load while measuring is printed.
@@ -15,7 +16,8 @@ import argparse
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -29,6 +31,8 @@ from bench.peers import GDAL, Files, Run, command, measured, run
 BANDS, RATIO = 8, 4
 LEAST_SPEED = {"brovey": 5.0, "mtf-glp-hpm": 2.5}
 """Megapixels a second that our methods must reach on two cores."""
+LEAST_NETWORK, REACH_NETWORK = 0.2, 0.3
+"""Megapixels a second of the network alone, in its faster precision."""
 MOST_MEMORY = 2 * 2**30
 MOST_CHANGE = 1.0
 _STRIP = 512
@@ -51,8 +55,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--side", type=int, default=4096, help="PAN pixels, a multiple of 4")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--method", action="append")
+    parser.add_argument("--network", action="store_true", help="measure the network alone")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args(arguments)
+    if options.network:
+        return network(options.threads)
     methods = options.method or [*LEAST_SPEED, GDAL, "otb rcs"]
     print(
         f"{options.side}² × {BANDS} bands, {options.threads} threads, load {os.getloadavg()[0]:.1f}"
@@ -73,6 +80,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
         report = {"side": options.side, "tile_change": change, "rows": [asdict(r) for r in rows]}
         options.json.write_text(json.dumps(report, indent=1) + "\n")
     return int(change > MOST_CHANGE or any(row.verdict.startswith("MISSED") for row in rows))
+
+
+def network(threads: int, side: int = 512) -> int:
+    """The table of passes of an adapted network over a tile on stdout; 1 if the bar is missed."""
+    import torch
+
+    from resattn.device import autocast
+    from resattn.models.lambda_pnn import LambdaPnn, LambdaPnnConfig
+
+    torch.set_num_threads(threads)
+    print(f"network, {side}² × {BANDS} bands, {threads} threads, load {os.getloadavg()[0]:.1f}")
+    print("\n| network | precision | MP/s | MP/CPU s |\n|---|---|---:|---:|")
+    fastest = 0.0
+    for name, config in (("ours", LambdaPnnConfig(BANDS)), ("paper", LambdaPnnConfig.paper(BANDS))):
+        model = LambdaPnn(config).eval().to(memory_format=torch.channels_last)
+        tile = torch.randn(1, config.inputs, side, side).to(memory_format=torch.channels_last)
+        for precision in ("fp32", "bf16"):
+            with torch.inference_mode(), autocast(torch.device("cpu"), precision):
+                times = [_timed(lambda net=model, x=tile: net(x)) for _ in range(4)]
+            wall, cpu = (side * side / 1e6 / min(spent) for spent in zip(*times, strict=True))
+            print(f"| {name} | {precision} | {wall:.2f} | {cpu:.2f} |")
+            fastest = max(fastest, wall) if name == "ours" else fastest
+    print(f"\nours: {fastest:.2f} MP/s, bar {LEAST_NETWORK} / {REACH_NETWORK}")
+    return int(fastest < LEAST_NETWORK)
+
+
+def _timed(call: Callable[[], object]) -> tuple[float, float]:
+    wall, cpu = time.perf_counter(), time.process_time()
+    call()
+    return time.perf_counter() - wall, time.process_time() - cpu
 
 
 def made_scene(folder: Path, side: int) -> Files:

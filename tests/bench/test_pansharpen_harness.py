@@ -12,7 +12,7 @@ import rasterio
 from rasterio.transform import Affine
 from scipy import ndimage
 
-from bench import peers
+from bench import pansharpen_speed, peers
 from bench.colour import colour_shift
 from bench.pansharpen_bars import BARS, colour_verdict, verdicts
 from bench.pansharpen_scenes import Full
@@ -134,3 +134,12 @@ def test_the_made_scene_is_a_pair_on_one_ground(tmp_path):
 @pytest.fixture
 def rng():
     return np.random.default_rng(7)
+
+
+def test_the_network_alone_is_judged_by_its_faster_precision(capsys, monkeypatch):
+    spent = iter([(0.4, 0.8)] * 4 + [(0.1, 0.2)] * 4 + [(2.0, 2.0)] * 8)
+    monkeypatch.setattr(pansharpen_speed, "_timed", lambda _: next(spent))
+    assert pansharpen_speed.network(1, side=200) == 0
+    printed = capsys.readouterr().out
+    assert "| ours | fp32 | 0.10 | 0.05 |" in printed
+    assert "ours: 0.40 MP/s" in printed
