@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -105,9 +104,15 @@ def _gates(device: torch.device) -> Iterator[Bar]:
 def compared(
     first: Callable[[], object], second: Callable[[], object], device: torch.device
 ) -> float:
-    """Median over five rounds of the first call's time over the second's, taken in turn."""
-    ratios = [seconds(first, device, 0.1) / seconds(second, device, 0.1) for _ in range(5)]
-    return statistics.median(ratios)
+    """The first call's shortest time over the second's, from five rounds taken in turn.
+
+    Other work only ever adds to a time, through the caches even to CPU time, and more to calls that
+    memory limits: beside ten busy processes ECA's share was .014 so, and .020 as the median of the
+    rounds' ratios.
+    """
+    rounds = [(seconds(first, device, 0.1), seconds(second, device, 0.1)) for _ in range(5)]
+    ours, theirs = zip(*rounds, strict=True)
+    return min(ours) / min(theirs)
 
 
 def gain(policy: str, depth: int = 64, dim: int = 256) -> float:
