@@ -111,8 +111,7 @@ def compared(
     rounds' ratios.
     """
     rounds = [(seconds(first, device, 0.1), seconds(second, device, 0.1)) for _ in range(5)]
-    ours, theirs = zip(*rounds, strict=True)
-    return min(ours) / min(theirs)
+    return min(ours for ours, _ in rounds) / min(theirs for _, theirs in rounds)
 
 
 def gain(policy: str, depth: int = 64, dim: int = 256) -> float:
