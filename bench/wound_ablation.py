@@ -3,22 +3,19 @@
     python -m bench.wound_ablation --data fuseg803.safetensors --runs runs/wound_ablation
 
 Every variant starts from the published encoder and takes the same steps on the same views, once per
-seed; what is reported is the Dice of whole photographs of the held-out training fold. A run that is
-stopped goes on where it was when the command is repeated, and finished ones are not repeated.
+seed; what is reported is the Dice of whole photographs of the held-out training fold.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-import numpy as np
-
-from resattn.pipelines.train import TrainJob, train
+from bench.equal_steps import kept, rounds, told
+from resattn.pipelines.train import TrainJob
 from resattn.training.config import TrainConfig
 
 Model = Mapping[str, Any]
@@ -46,33 +43,21 @@ def main() -> None:
     parser.add_argument("--patch", type=int, default=192)
     parser.add_argument("--seeds", type=int, default=2)
     options = parser.parse_args()
-    table: dict[str, list[float]] = {name: [] for name in VARIANTS}
-    for seed in range(options.seeds):  # a whole round first: half of the table is worth having
-        for name in VARIANTS:
-            table[name].append(score(options, name, seed))
-            print(f"seed {seed}, {name}: Dice {100 * table[name][-1]:.2f}", flush=True)
+    table = rounds(
+        VARIANTS,
+        range(options.seeds),
+        lambda name, seed: kept(_job(options, name, seed), lambda made: made.outcome.metrics),
+    )
     print(f"\n{options.steps} steps of 8 × {options.patch}², {options.seeds} seeds, fold 0 of 10")
-    for name, scores in table.items():
-        gain = np.mean(scores) - np.mean(table["none"])
-        each = ", ".join(f"{100 * value:.2f}" for value in scores)
-        print(f"{name:28}{100 * np.mean(scores):6.2f}  {100 * gain:+5.2f}   ({each})")
+    print(told(table, "dice", 100))
 
 
-def score(options: argparse.Namespace, name: str, seed: int) -> float:
-    """Dice of the fold after the training of one variant, trained now unless that was done."""
+def _job(options: argparse.Namespace, name: str, seed: int) -> TrainJob:
     run = options.runs / f"{name.replace(', ', '-').replace(' ', '-')}-{seed}"
-    kept = run / "score.json"
-    if not kept.exists():
-        outcome = train(_job(options, VARIANTS[name], seed, run)).outcome
-        kept.write_text(json.dumps(dict(outcome.metrics)))
-    return float(json.loads(kept.read_text())["dice"])
-
-
-def _job(options: argparse.Namespace, model: Model, seed: int, run: Path) -> TrainJob:
     config = TrainConfig(
         steps=options.steps, lr=5e-4, ema=0.99, precision="bf16", seed=seed, validate_s=1e9
     )
-    settings = {"published": True, "patch": options.patch, "model": model}
+    settings = {"published": True, "patch": options.patch, "model": VARIANTS[name]}
     return TrainJob("segment-wound", options.data, run, config, settings, folds=10)
 
 
