@@ -42,7 +42,7 @@ __all__ = ["CompressConfig", "compress", "plan", "work"]
 
 SUFFIX = ".rac"
 
-_STRIP_BYTES = 2**25
+_STRIP_BYTES = 2**24
 """Most samples of a strip, in bytes; a tile may have more."""
 
 _READ = (*SUFFIXES, ".tif", ".tiff", ".jp2")
