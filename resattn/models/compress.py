@@ -21,6 +21,7 @@ from resattn.models.compress_levels import LEVELS, LevelScale, knot_levels, quan
 from resattn.models.compress_tables import (
     Q_PEAK,
     bits,
+    dead_zones,
     index_of,
     laplace_counts,
     laplace_mass,
@@ -106,6 +107,7 @@ class CompressNet(nn.Module):
 
     z_table: Tensor
     q_table: Tensor
+    dead: Tensor
     skip: int = SKIP
 
     def __init__(self, config: CompressConfig) -> None:
@@ -131,6 +133,7 @@ class CompressNet(nn.Module):
         self.z_location = nn.Parameter(torch.zeros(config.z_dim))
         self.z_log_scale = nn.Parameter(torch.zeros(config.z_dim))
         shapes = {"z_table": (config.z_dim, 2 * Z_PEAK + 1), "q_table": (INDICES, 2 * Q_PEAK + 1)}
+        self.register_buffer("dead", dead_zones(), persistent=False)  # an encoder's own affair
         for name, shape in shapes.items():
             self.register_buffer(name, torch.zeros(shape, dtype=torch.int32))
 
@@ -195,11 +198,13 @@ class CompressNet(nn.Module):
         gain: Tensor = self.gain(levels)
         unit: Tensor = self.unit(levels)
         z = self._side(y * gain, levels).round().clamp(-Z_PEAK, Z_PEAK)
-        coded = self.scale.exact(z.long(), levels) >= self.skip
+        index = self.scale.exact(z.long(), levels)
+        coded = index >= self.skip
+        dead = self.dead[index]
         q = torch.zeros_like(y)
 
         def quantise(part: slice, expected: Tensor, mask: Tensor) -> Tensor:
-            steps = ((y[:, part] - expected) * gain[:, part]).round().clamp(-Q_PEAK, Q_PEAK)
+            steps = _rounded((y[:, part] - expected) * gain[:, part], dead[:, part])
             steps = steps * mask * coded[:, part]
             q[:, part] += steps
             return expected * mask + steps * unit[:, part]
@@ -259,11 +264,12 @@ class CompressNet(nn.Module):
         z = straight(side, side.round().clamp(-Z_PEAK, Z_PEAK))
         index = self.scale.relaxed(z, levels)
         coded = (index >= self.skip).float()
+        dead = self.dead[index.long()]
         parts: list[Tensor] = []
 
         def quantise(part: slice, expected: Tensor, mask: Tensor) -> Tensor:
             exact = (y[:, part] - expected) * gain[:, part] * mask
-            steps = straight(exact, exact.round().clamp(-Q_PEAK, Q_PEAK)) * coded[:, part]
+            steps = straight(exact, _rounded(exact, dead[:, part])) * coded[:, part]
             parts.append(steps if noise is None else exact)
             return expected * mask + steps * unit[:, part]
 
@@ -292,6 +298,11 @@ class CompressNet(nn.Module):
         if not 0 <= level < LEVELS:
             raise ValueError(f"quality level {level} is not in 0..{LEVELS - 1}")
         return torch.full((count,), level, device=device)
+
+
+def _rounded(exact: Tensor, dead: Tensor) -> Tensor:
+    """Residuals as whole steps, zero below the thresholds `dead`."""
+    return exact.round().clamp(-Q_PEAK, Q_PEAK) * (exact.abs() >= dead)
 
 
 def _channels_last(x: Tensor) -> Tensor:

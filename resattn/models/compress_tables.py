@@ -18,6 +18,12 @@ Q_PEAK: Final = 255
 _FINEST, _WIDEST = 0.09, 64.0
 _TRUST = 5000
 """Values that must occur before a table follows them more than what it was before."""
+_STEP_BITS = 18 / (3 * math.log(2))
+"""What a squared error of one step is worth where `quantiser_steps` balances error and bits."""
+_CAUTION = 0.3
+"""Share of the way to the threshold that would be best were a residual alone in the world: others
+are expected from it. Four squares of the fold with `light`: 2.2 % fewer bits at equal PSNR at .3,
+1.8 % at .5; with larger thresholds between all values 2.0 %, at the whole of the way 1.3 % more."""
 _RATIO = math.log(_WIDEST / _FINEST) / (INDICES - 1)
 
 
@@ -69,6 +75,17 @@ def logistic_counts(location: Tensor, log_scale: Tensor) -> Tensor:
     z = torch.arange(-Z_PEAK, Z_PEAK + 1, dtype=torch.float64)
     location, log_scale = (t.detach().cpu().double()[:, None] for t in (location, log_scale))
     return counts(logistic_mass(z, location, log_scale))
+
+
+def dead_zones() -> Tensor:
+    """Magnitude below which an encoder codes zero for a residual, .5 and more: (64,) float32.
+
+    A one in place of zero costs bits, most where it is rare. At magnitude x it spares
+    x² − (1 − x)² = 2 x − 1 squared steps of error.
+    """
+    bits_of = -(laplace_counts()[:, Q_PEAK : Q_PEAK + 2] + 1).double().log2()
+    threshold = 0.5 + _CAUTION * (bits_of[:, 1] - bits_of[:, 0]) / (2 * _STEP_BITS)
+    return threshold.clamp(0.5, 1).float()
 
 
 def counts(mass: Tensor) -> Tensor:

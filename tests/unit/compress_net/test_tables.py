@@ -10,6 +10,7 @@ import torch
 from resattn.models.compress_tables import (
     Q_PEAK,
     TOTAL,
+    dead_zones,
     index_of,
     laplace_counts,
     laplace_mass,
@@ -79,3 +80,18 @@ def test_z_counts_follow_location_and_scale(net):
     torch.testing.assert_close(
         spread, torch.full_like(spread, math.sqrt(math.pi**2 / 3 + 1 / 12)), rtol=0.02, atol=0
     )
+
+
+def test_a_rare_one_has_to_be_large():
+    """The wider the distribution, the nearer the threshold is to that of rounding."""
+    found = dead_zones()
+    assert found.shape == (64,)
+    assert bool((found[:-1] >= found[1:]).all())
+    assert float(found[0]) > 0.6
+    assert float(found[-1]) == pytest.approx(0.5, abs=1e-3)
+    # By hand at index 20: the chances of 0 and of 1 under the Laplace distribution.
+    root = 2**0.5 / float(scales(torch.tensor(20.0)))
+    zero = 1 - math.exp(-root / 2)
+    one = (math.exp(-root / 2) - math.exp(-1.5 * root)) / 2
+    worth = 0.3 * math.log2(zero / one) * math.log(2) / 12
+    assert float(found[20]) == pytest.approx(0.5 + worth, abs=1e-4)
