@@ -38,4 +38,4 @@ def test_g12_processes_agree_with_one_and_resuming_adds_nothing(
     stamps = {path: path.stat().st_mtime_ns for path in out.iterdir() if path.is_file()}
     assert run("--resume") == one
     assert {path: path.stat().st_mtime_ns for path in stamps} == stamps
-    goal("G12", f"{command.output}: 1, 2 and 4 processes, and --resume", injected=4)
+    goal("G12", f"{command.output.format('a')}: 1, 2 and 4 processes, and --resume", injected=4)
