@@ -136,6 +136,7 @@ def interrupted(work: Work, trial: int, whole: float, chance: random.Random) -> 
         time.sleep(0.01)
     before, start = run.used() if run.process.poll() is None else 0.0, time.perf_counter()
     if run.process.returncode is not None:
+        run.process.communicate()
         return
     run.process.send_signal(number)
     code, used, text = run.ended()
