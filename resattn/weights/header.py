@@ -45,7 +45,8 @@ def parse(data: bytes, name: str) -> tuple[dict[str, str], dict[str, Tensor]]:
         WeightsError: E601 for a pickle, E602 for anything else that is not a well-formed file,
             E605 for a type torch does not have.
     """
-    if data.startswith(_PICKLES):
+    # The length of a header, 640 say, may begin like a pickle; then a brace follows.
+    if data.startswith(_PICKLES) and data[8:9] != b"{":
         raise WeightsError(
             f"{name} is a pickle, which can run code when it is read",
             "convert it with: resattn weights convert FILE --out NAME.safetensors",

@@ -36,6 +36,14 @@ def test_a_good_file_is_read_as_the_reference_library_reads_it():
         assert tensors[name].dtype == value.dtype
 
 
+@pytest.mark.parametrize("length", [640, 896, 1152, 1408])
+def test_a_header_whose_length_begins_like_a_pickle_is_read(length):
+    text = json.dumps({"a": SLOT}).encode()
+    metadata, tensors = parse(file(text.ljust(length), b"\0" * 4), "f")
+    assert metadata == {}
+    assert tensors["a"].tolist() == [0]
+
+
 HOSTILE = {
     "zip pickle": (b"PK\x03\x04" + GOOD, "E601"),
     "bare pickle": (b"\x80\x04\x95rest of it", "E601"),
