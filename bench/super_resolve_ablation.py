@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from bench.equal_steps import Scores, kept, rounds, told
 from resattn.pipelines.train import Trained, TrainJob
+from resattn.tiling import tiles
 from resattn.training.config import TrainConfig
 from resattn.training.dataset import ImageSet
 from resattn.training.super_resolve import Settings, SuperResolveTask, make
@@ -92,21 +93,11 @@ class _Cells(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """The enlarged image (1, 3, sH, sW) of (1, 3, H, W)."""
-        height, width = (self.scale * n for n in image.shape[2:])
-        whole = image.new_empty(1, 3, height, width)
-        for row in range(0, image.shape[2], self.side):
-            for col in range(0, image.shape[3], self.side):
-                top, left = max(row - _HALO, 0), max(col - _HALO, 0)
-                seen = image[..., top : row + self.side + _HALO, left : col + self.side + _HALO]
-                made = self.model(seen)[
-                    ..., self.scale * (row - top) :, self.scale * (col - left) :
-                ]
-                cell = whole[
-                    ...,
-                    self.scale * row : self.scale * (row + self.side),
-                    self.scale * col : self.scale * (col + self.side),
-                ]
-                cell.copy_(made[..., : cell.shape[2], : cell.shape[3]])
+        height, width = image.shape[2:]
+        whole = image.new_empty(1, 3, self.scale * height, self.scale * width)
+        for tile in tiles(height, width, self.side, halo=_HALO):
+            made = self.model(image[:, :, *tile.outer.slices])
+            whole[:, :, *tile.inner.scaled(self.scale).slices] = made[:, :, *tile.crop(self.scale)]
         return whole
 
 
