@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import shutil
 import signal
 import subprocess
@@ -20,6 +19,7 @@ from resattn.weights import convert, unpickle
 from tests.conftest import REPOSITORY
 from tests.faults.commands import COMMANDS, contents
 from tests.faults.goals import Goal
+from tests.memory import peak_growth
 from tests.shell import Shell
 
 
@@ -63,11 +63,11 @@ def test_f29_a_large_folder_is_planned_at_once(tmp_path: Path, goal, files: int)
     folder.mkdir()
     for number in range(files):
         os.close(os.open(folder / f"{number}.png", os.O_CREAT))
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     start = time.process_time()
-    plan = super_resolve.plan([str(folder)], tmp_path / "out", scale=2)
+    with peak_growth() as grown_mb:
+        plan = super_resolve.plan([str(folder)], tmp_path / "out", scale=2)
+        grown = grown_mb()
     seconds = time.process_time() - start
-    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1000
     assert len(plan.items) == files
     assert seconds < 5 * files / 100_000 + 0.2
     assert grown < 200
