@@ -39,7 +39,7 @@ def load_config(ctx: typer.Context, path: Path | None) -> Path | None:
         raise UserError(f"--config {path}: {error}", "mend the TOML", code="E201") from error
     verb = ctx.info_name or ""
     table = document.pop(verb, {})
-    known = {p.name for p in ctx.command.params if p.name} - _NEVER_IN_FILE
+    known = {p.name: p for p in ctx.command.params if p.name and p.name not in _NEVER_IN_FILE}
     values = {key.replace("-", "_"): value for key, value in {**document, **table}.items()}
     for key, value in list(values.items()):
         if isinstance(value, dict):  # another verb's table: one file may serve several verbs
@@ -50,6 +50,10 @@ def load_config(ctx: typer.Context, path: Path | None) -> Path | None:
             close = difflib.get_close_matches(key, known, n=3)
             hint = f"did you mean {', '.join(close)}?" if close else f"see resattn {verb} --help"
             raise UserError(f"--config {path}: unknown key {key!r}", hint, code="E201")
+        elif value in ("", [""]) and known[key].default != "":  # a path: the current folder
+            raise UserError(
+                f"--config {path}: {key} is empty", "give a value, or leave it out", code="E201"
+            )
     ctx.default_map = {**(ctx.default_map or {}), **values}
     return path
 

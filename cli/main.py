@@ -7,9 +7,12 @@ standard library alone; `tests/cli/test_startup.py` holds the line.
 from __future__ import annotations
 
 import importlib
+import itertools
 import os
+import re
 import signal
 import sys
+from collections.abc import Sequence
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -19,7 +22,7 @@ from resattn.cli.app import LightHelp
 from resattn.cli.exits import Exit
 from resattn.cli.stopping import Terminated, terminate
 from resattn.cli.verbs import VERBS
-from resattn.errors import ResattnError, ResourceError, is_out_of_memory
+from resattn.errors import ResattnError, ResourceError, UserError, is_out_of_memory
 from resattn.version import __version__
 
 
@@ -92,6 +95,7 @@ def run(argv: list[str] | None = None) -> NoReturn:
     if "_RESATTN_COMPLETE" in os.environ:
         importlib.import_module("resattn.cli.completion").prepare()
     try:
+        _refuse_empty(sys.argv[1:] if argv is None else argv)
         app(argv, prog_name="resattn")
     except ResattnError as error:
         report_error(error)
@@ -112,6 +116,21 @@ def run(argv: list[str] | None = None) -> NoReturn:
         report_error(ResourceError(f"out of memory: {error}", "free some memory", code="E501"))
         sys.exit(Exit.ITEM_FAILED)
     sys.exit(Exit.OK)
+
+
+def _refuse_empty(argv: Sequence[str]) -> None:
+    """Stops what an unset shell variable leaves: a path of no letters is the current folder.
+
+    Raises:
+        UserError: E208 if an argument is empty, or an option ends in its equals sign.
+    """
+    for before, text in itertools.pairwise(["resattn", *argv]):
+        if not text or re.fullmatch(r"--[\w-]+=", text):
+            raise UserError(
+                f"the argument after {text or before} is empty, as an unset shell variable is",
+                "give a value (. is the current folder), or leave the option out",
+                code="E208",
+            )
 
 
 def report_error(error: ResattnError) -> None:

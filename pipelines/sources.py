@@ -92,7 +92,14 @@ def absolute(text: str | Path) -> Path:
     """The absolute path, without resolving links: names stay the ones the user knows.
 
     Relative names must not reach GDAL, which reads some of them as connection strings.
+
+    Raises:
+        UserError: E202 if the text is empty, which would be the current folder.
     """
+    if not os.fspath(text):
+        raise UserError(
+            "a path is empty", "name a file or folder; . is the current folder", code="E202"
+        )
     return Path(os.path.abspath(text))  # noqa: PTH100 (Path.absolute keeps `..`)
 
 

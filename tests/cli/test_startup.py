@@ -1,11 +1,11 @@
 """The start-up bars: what answers at once must not load what works for long.
 
-CPU time of the child, minimum of several runs, so that a busy machine does not fail the gate.
+CPU time of the child, the least of several runs, so that a busy machine does not fail the gate.
 """
 
 from __future__ import annotations
 
-import os
+import resource
 import subprocess
 import sys
 
@@ -14,27 +14,30 @@ import pytest
 HEAVY = ("torch", "cv2", "rasterio", "numpy", "skimage", "scipy")
 
 
-def cpu_seconds(arguments: list[str], runs: int = 5) -> float:
+def least_cpu_seconds(arguments: list[str], enough: float, runs: int = 20) -> float:
+    """Of so many runs, or of those up to the first that takes no more than `enough`."""
     best = float("inf")
     for _ in range(runs):
-        before = os.times()
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         subprocess.run(
             [sys.executable, "-m", "resattn", *arguments], check=True, capture_output=True
         )
-        after = os.times()
-        used = after.children_user + after.children_system
-        best = min(best, used - before.children_user - before.children_system)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        best = min(best, used)
+        if best <= enough:
+            break
     return best
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["info", "--json"]])
 def test_g15_answers_within_150_ms_of_cpu(arguments):
-    assert cpu_seconds(arguments) <= 0.150
+    assert least_cpu_seconds(arguments, 0.150) <= 0.150
 
 
 @pytest.mark.parametrize("verb", ["pansharpen", "info"])
 def test_verb_help_within_300_ms_of_cpu(verb):
-    assert cpu_seconds([verb, "--help"]) <= 0.300
+    assert least_cpu_seconds([verb, "--help"], 0.300) <= 0.300
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["info", "--json"], ["pansharpen", "--help"]])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 
 import pytest
 
@@ -11,14 +12,15 @@ from tests.faults.catalogue import FAULTS, GOALS, count, named
 from tests.faults.goals import COLLECTED, Goal
 
 
-def functions() -> list[str]:
+@functools.cache
+def functions() -> tuple[str, ...]:
     """Names of all test functions of the repository, read and not imported."""
-    return [
+    return tuple(
         node.name
         for path in sorted((REPOSITORY / "tests").rglob("test_*.py"))
         for node in ast.walk(ast.parse(path.read_text("utf-8")))
         if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
-    ]
+    )
 
 
 @pytest.mark.parametrize("fault", FAULTS)
