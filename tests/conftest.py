@@ -10,6 +10,7 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
+from hypothesis import settings
 
 from tests.faults.goals import goal
 from tests.shell import resattn
@@ -17,6 +18,10 @@ from tests.shell import resattn
 __all__ = ["goal", "resattn"]
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+
+# Wall-clock deadlines say nothing on a shared machine.
+settings.register_profile("resattn", deadline=None)
+settings.load_profile("resattn")
 
 
 @pytest.fixture(scope="session")

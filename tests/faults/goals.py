@@ -38,7 +38,8 @@ def goal(record_property: Callable[[str, object], None]) -> Goal:
     def say(label: str, text: str, *, injected: int = 1, survived: int = -1, met: bool = True):
         assert label in GOALS
         survived = injected if survived < 0 else survived
-        record_property("goal", Measured(label, text, injected, survived, met))
+        # As plain values, which reach another process.
+        record_property("goal", (label, text, injected, survived, met))
 
     return say
 
@@ -95,7 +96,7 @@ class Table:
         self._phases.append(report)
         if report.when != "teardown":
             return
-        measured = [value for key, value in report.user_properties if key == "goal"]
+        measured = [Measured(*said) for key, said in report.user_properties if key == "goal"]
         for label in named(report.nodeid.rpartition("::")[2]):
             said = [one for one in measured if one.label == label]
             self.rows[label].add(self._phases, said)

@@ -112,8 +112,9 @@ def test_every_output_says_what_made_it(resattn: Shell, tmp_path: Path, command:
 def test_every_form_of_objects_says_what_made_it(resattn: Shell, tmp_path: Path) -> None:
     shutil.copy(demo.path("marburg_ms"), tmp_path / "a.tif")
     line = ["detect", tmp_path / "a.tif", "--weights", "detect.tiny", "--score", "0.9"]
-    for out, more in (("all", "geojson,gpkg,csv,yolo,voc"), ("one/a.csv", ""), ("two/a.txt", "")):
-        done = resattn(*line, "--out", tmp_path / out, "--write", more)
+    every = ("--write", "geojson,gpkg,csv,yolo,voc")
+    for out, more in (("all", every), ("one/a.csv", ()), ("two/a.txt", ())):
+        done = resattn(*line, "--out", tmp_path / out, *more)
         assert done.code == 0, done.err
     assert {name.rpartition(".")[2] for name in check(tmp_path / "all", "detect")} == {
         "json", "geojson", "gpkg", "csv", "txt", "xml",

@@ -4,14 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from hypothesis import settings
 
 from resattn.models.super_resolve import GatedSr, GatedSrConfig
 from resattn.weights.export import Origin, pack
-
-# Wall-clock deadlines say nothing on a shared machine.
-settings.register_profile("resattn", deadline=None)
-settings.load_profile("resattn")
 
 
 def save(path, scale, *, copies):

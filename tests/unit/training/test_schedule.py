@@ -1,3 +1,4 @@
+import functools
 import math
 import time
 
@@ -6,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from training_toy import train
 
+from resattn.training import loop
 from resattn.training.config import TrainConfig
 from resattn.training.schedule import Alarm, Clock, learning_rate
 
@@ -61,10 +63,17 @@ def test_alarm_rings_once_per_interval():
     assert not alarm.rings()
 
 
-def test_minutes_end_annealed_and_on_time(tmp_path):
-    start = time.monotonic()
+def test_minutes_end_annealed_and_on_time(tmp_path, monkeypatch):
+    now = Hands()
+    start = now.time
+
+    def tick():
+        now.time += 0.01
+        return now.time
+
+    monkeypatch.setattr(loop, "Clock", functools.partial(Clock, now=tick))
     outcome = train(tmp_path, minutes=0.02, batch=2, lr=1e-3, lr_floor=1e-6)
-    assert time.monotonic() - start < 60 * 0.02 * 1.1 + 1.0  # one step and the set-up beside it
+    assert 60 * 0.02 <= now.time - start < 60 * 0.02 * 1.1
     assert outcome.lr == 1e-6
     assert outcome.finished
 
