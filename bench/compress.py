@@ -4,6 +4,7 @@
     ... --weights run/mine.safetensors --images 4        # a first look at a training run
     ... --weights compress.base --size base              # the larger network, by its own bars
     ... --large --exact                                  # memory at 100 megapixels, exactness
+    ... --images 1 --qualities 58 --large 4096           # what one tile of a large file costs
 
 Bits are those of whole files; pictures are decoded by a process of its own and read back from PNG.
 CPU seconds are the kernel's, one thread, less those of the same command on an image of 64 × 64.
@@ -17,7 +18,6 @@ import json
 import math
 import os
 import platform
-import resource
 import shutil
 import subprocess
 import sys
@@ -45,6 +45,7 @@ RATES = (0.05, 2.0)
 """Bits per pixel over which curves are compared, as in the stored tables."""
 
 _LARGE = 10_000
+_TIMES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +110,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.exact:
             found["mismatches"] = mismatches(sorted(folder.glob("q*/*.rac")), options.weights)
         if options.large:
-            found |= _large(network, folder)
+            found |= _large(network, folder, options.large)
     missed = _verdict(found, (*SIZES[options.size], *BARS))
     if options.json:
         report = {
@@ -228,39 +229,36 @@ def _decibel(similarity: float) -> float:
     return -10 * math.log10(max(1 - similarity, 1e-12))
 
 
-def _large(network: Sequence[str], folder: Path) -> dict[str, float]:
-    """Memory and time at 100 megapixels, and of one tile of it, with and without the start."""
+def _large(network: Sequence[str], folder: Path, side: int) -> dict[str, float]:
+    """Memory and time of a large raster, and the time that one tile of it takes."""
     source, coded = folder / "large.tif", folder / "large.rac"
-    _write_large(source)
+    _write_large(source, side)
     there = _run("compress", [source], coded, network)
     back = _run("decompress", [coded], folder / "large-back.tif", network)
-    corner = ["--window", "4096,4096,1024,1024"]
-    window = _run("decompress", [coded], folder / "window.tif", [*network, *corner])
-    small = folder / "small.tif"
-    _write_large(small, 64)
-    _run("compress", [small], folder / "small.rac", network)
-    start = _run("decompress", [folder / "small.rac"], folder / "small-back.tif", network)
+    corner = ["--window", "2048,2048,1024,1024", "--overwrite"]
+    window = min(
+        _run("decompress", [coded], folder / "window.tif", [*network, *corner]).cpu_s
+        for _ in range(_TIMES)
+    )
+    torch = min(_bare(folder / "bare") for _ in range(_TIMES))
     return {
         "large_compress_peak_gb": there.peak_bytes / 1e9,
         "large_compress_cpu_s": there.cpu_s,
         "large_decompress_peak_gb": back.peak_bytes / 1e9,
         "large_decompress_cpu_s": back.cpu_s,
-        "large_window_cpu_s": max(window.cpu_s - start.cpu_s, 0.0),
-        "large_window_whole_cpu_s": window.cpu_s,
-        "version_cpu_s": _version(),
+        "large_window_cpu_s": window - torch,
+        "large_window_whole_cpu_s": window,
+        "import_torch_cpu_s": torch,
     }
 
 
-def _version() -> float:
-    """CPU seconds of a command that loads no network and no torch."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    command = [sys.executable, "-m", "resattn", "--version"]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+def _bare(out: Path) -> float:
+    """CPU seconds of a process that imports torch and ends."""
+    words = [sys.executable, "-c", "import sys, torch; open(sys.argv[1], 'w').close()", str(out)]
+    return measured(words, out, {"OMP_NUM_THREADS": "1"}).cpu_s
 
 
-def _write_large(path: Path, side: int = _LARGE) -> None:
+def _write_large(path: Path, side: int) -> None:
     """A georeferenced RGB raster with structure at every scale, written by strips."""
     import rasterio
 
@@ -326,7 +324,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--size", choices=SIZES, default="light", help="whose bars to hold it to")
     parser.add_argument("--images", type=int, default=24, help="how many of the 24")
     parser.add_argument("--qualities", type=int, nargs="+", default=list(QUALITIES))
-    parser.add_argument("--large", action="store_true", help="also 100 megapixels")
+    parser.add_argument(
+        "--large", type=int, nargs="?", const=_LARGE, default=0, metavar="SIDE",
+        help="also a raster of 100 megapixels, or of that side, at least 3072",
+    )  # fmt: skip
     parser.add_argument("--exact", action="store_true", help="also the exactness matrix")
     parser.add_argument("--json", default="", help="write all numbers there")
     return parser

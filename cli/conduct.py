@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import logging
 import shlex
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -60,7 +61,7 @@ def conduct(
     talk.start_logging(voice)
     files.check()
     report.check_paths(quality.report)
-    with talk.traceback_if(voice.debug):
+    with talk.traceback_if(voice.debug), _uncollected():
         plan, work, config = job()
         plan = planning.pair_references(plan, quality.reference, quality.pair)
         order = _order(ctx.info_name or "", config, files, quality)
@@ -112,6 +113,21 @@ def say(result: Result, run: report.Run, voice: TalkOptions) -> None:
         typer.echo(result.error, err=True)
     if voice.format == "jsonl":
         present.show(run, "jsonl")
+
+
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """What is made meanwhile is never searched for garbage.
+
+    Importing torch makes half a million objects that stay to the end: searching them took .2 CPU
+    seconds on the way in and .3 at exit.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def _order(
