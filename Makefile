@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 # The CPU build of torch; on a CUDA machine: make demo TORCH='torch>=2.6'
 TORCH ?= torch==2.13.0
 OUT ?= demo-out
+# Processes that share the fast tests; 0: this one alone.
+JOBS ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-slow setup format lint types contracts docs docs-check bench faults fuzz lock sbom wheel clean
@@ -17,8 +19,8 @@ demo: $(VENV)/.runtime ## install, sharpen a Landsat pair, print its metrics
 	  --out $(OUT)/landsat8.tif --preview --baselines exp,brovey --report $(OUT)/report.json --overwrite
 	@echo "look at $(OUT)/landsat8.preview.png and $(OUT)/report.json"
 
-test: $(VENV)/.dev ## install and run the fast test suite
-	$(BIN)/python -m pytest
+test: $(VENV)/.dev ## install and run the fast test suite, in two processes or JOBS=N
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
 test-slow: $(VENV)/.dev ## the tests that take minutes
 	$(BIN)/python -m pytest -m slow --timeout 3600

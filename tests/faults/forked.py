@@ -7,6 +7,7 @@ in the children only, since GDAL does not survive a fork.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import importlib
 import json
@@ -169,6 +170,8 @@ def _import_everything() -> None:
     opencv()
     for verb in {job["line"][0] for job in jobs.values()}:
         importlib.import_module(f"resattn.pipelines.{verb.replace('-', '_')}")
+        with contextlib.redirect_stdout(None):  # runs nothing: what each child would load
+            _run([verb, "a", "--out", "b", "--print-config"])
 
 
 if __name__ == "__main__":
