@@ -299,7 +299,7 @@ def _check_opened(info: RasterInfo, interleaving: Any, limits: Limits) -> None:
         raise ItemError(
             f"{shown(info.path)} stores blocks of {info.block[0]}×{info.block[1]} pixels, "
             f"{needed / 1e6:.0f} MB each, the limit is {limits.block_bytes / 1e6:.0f} MB",
-            "rewrite it in tiles with gdal_translate -co TILED=YES",
+            "rewrite it with gdal_translate -co TILED=YES, or raise RESATTN_MAX_BLOCK_BYTES",
             code="E305",
         )
 

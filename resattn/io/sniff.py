@@ -12,19 +12,30 @@ import re
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
-from resattn.errors import ItemError
+from resattn.errors import ItemError, UserError
 from resattn.io.faultpoints import reach
 from resattn.io.headers import Format, Header, HeaderError, parse
 from resattn.io.names import shown
 
 
+def _from_environment(name: str, usual: int) -> int:
+    text = os.environ.get(name) or str(usual)
+    if not re.fullmatch(r"[1-9]\d{0,17}", text):
+        raise UserError(f"{name} {text!r} is no number above 0", "mend or unset it", code="E208")
+    return int(text)
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What an input may claim before it is refused; a guard against bombs, not against work.
+
+    The last two are seldom met by sound files; `RESATTN_MAX_BANDS` and `RESATTN_MAX_BLOCK_BYTES`
+    move them for commands and functions alike, their workers included.
 
     Args:
         pixels: Pixels of one band where the file is read by windows (TIFF, JPEG 2000).
@@ -35,8 +46,10 @@ class Limits:
 
     pixels: int = 2**32
     whole_pixels: int = 2**28
-    bands: int = 1024
-    block_bytes: int = 256 * 2**20
+    bands: int = field(default_factory=partial(_from_environment, "RESATTN_MAX_BANDS", 1024))
+    block_bytes: int = field(
+        default_factory=partial(_from_environment, "RESATTN_MAX_BLOCK_BYTES", 256 * 2**20)
+    )
 
 
 _MAGIC: tuple[tuple[bytes, Format], ...] = (
@@ -153,7 +166,7 @@ def check_size(path: Path, header: Header, limits: Limits) -> None:
     if header.bands > limits.bands:
         raise ItemError(
             f"{shown(path)} claims {header.bands} bands, the limit is {limits.bands}",
-            "split the file by bands",
+            "split the file by bands, or raise RESATTN_MAX_BANDS if it is to be trusted",
             code="E306",
         )
 

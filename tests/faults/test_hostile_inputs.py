@@ -13,7 +13,7 @@ import pytest
 import rasterio
 from rasterio.errors import NotGeoreferencedWarning
 
-from resattn.errors import ItemError
+from resattn.errors import ItemError, UserError
 from resattn.io.image import read_image
 from resattn.io.raster import open_raster
 from resattn.io.sniff import Limits, local_path
@@ -105,6 +105,32 @@ def test_f6_a_sparse_file_with_huge_blocks_is_refused(tmp_path: Path) -> None:
     error = refusal(sparse_tiff(tmp_path / "blocks.tif", 40_000, 16_384))
     assert error.code == "E305"
     assert "16384×16384" in error.message
+
+
+def test_f6_f7_limits_without_an_option_are_moved_by_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RESATTN_MAX_BANDS", "1")
+    monkeypatch.setenv("RESATTN_MAX_BLOCK_BYTES", "500")
+    path = sparse_tiff(tmp_path / "a.tif", 64, 16)
+    error = refusal(path)
+    assert (error.code, "RESATTN_MAX_BLOCK_BYTES" in error.hint) == ("E305", True)
+    monkeypatch.setenv("RESATTN_MAX_BLOCK_BYTES", "512")
+    with open_raster(path) as raster:
+        assert raster.info.count == 1
+    path.write_bytes(tiff_claiming(3, 2, 2))
+    error = refusal(path)
+    assert (error.code, "RESATTN_MAX_BANDS" in error.hint) == ("E306", True)
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "many", "1e3", "9" * 5000, "१"])
+def test_f6_a_limit_that_is_no_number_is_refused(
+    monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    monkeypatch.setenv("RESATTN_MAX_BANDS", value)
+    with pytest.raises(UserError, match="RESATTN_MAX_BANDS") as caught:
+        Limits()
+    assert caught.value.code == "E208"
 
 
 def test_f6_a_sparse_file_with_small_blocks_streams(tmp_path: Path) -> None:
