@@ -3,9 +3,12 @@
     RESATTN_SHARED=... python -m bench.compress --json results.json
     ... --weights run/mine.safetensors --images 4        # a first look at a training run
     ... --weights compress.base --size base              # the larger network, by its own bars
-    ... --large --exact                                  # memory at 100 megapixels, exactness
+    ... --work FOLDER                                    # can be stopped, and goes on
+    ... --large                                          # memory at 100 megapixels
     ... --images 1 --qualities 58 --large 4096           # what one tile of a large file costs
 
+With --work each quality leaves a line in FOLDER, and a second run with the same weights and number
+of images goes on where the first stopped. Exactness has a command of its own, bench.compress_exact.
 Bits are those of whole files; pictures are decoded by a process of its own and read back from PNG.
 CPU seconds are the kernel's, one thread, less those of the same command on an image of 64 × 64.
 """
@@ -31,7 +34,7 @@ from typing import Any
 import bjontegaard
 import numpy as np
 
-from bench.compress_exact import QUALITIES, mismatches
+from bench.compress_exact import QUALITIES
 from bench.peers import Run, measured
 from resattn.io.image import read_image, write_image
 from resattn.metrics.error import psnr
@@ -74,7 +77,6 @@ BARS = (
     Bar("large_compress_peak_gb", 1.5, must=True),
     Bar("large_decompress_peak_gb", 1.5, must=True),
     Bar("large_window_cpu_s", 1.0, must=True),
-    Bar("mismatches", 0.0, must=True),
 )
 
 
@@ -99,16 +101,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     found: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        start = _start(network, images[0], folder / "start")
-        points = [_point(images, q, network, start, folder) for q in options.qualities]
+        kept = Path(options.work or folder) / f"{_stem(options.weights)}-{len(images)}.jsonl"
+        points = _points(images, options.qualities, network, kept)
         _print_points(points)
         found |= _compared(points, kodak / "anchors_kodak.csv", [i.stem for i in images])
         found["decode_cpu_s_per_mp"] = _mean(p.decode_s for p in points)
         found["encode_over_decode"] = _mean(p.encode_s for p in points) / max(
             found["decode_cpu_s_per_mp"], 1e-9
         )
-        if options.exact:
-            found["mismatches"] = mismatches(sorted(folder.glob("q*/*.rac")), options.weights)
         if options.large:
             found |= _large(network, folder, options.large)
     missed = _verdict(found, (*SIZES[options.size], *BARS))
@@ -148,6 +148,33 @@ def bd_rate(anchor: Sequence[tuple[float, float]], ours: Sequence[tuple[float, f
         *curves, method="akima", require_matching_points=False, min_overlap=0
     )
     return float(value)
+
+
+def _stem(weights: str) -> str:
+    return Path(weights).name or "default"
+
+
+def _points(
+    images: Sequence[Path], qualities: Sequence[int], network: Sequence[str], kept: Path
+) -> list[Point]:
+    """Of all qualities; those already in `kept` are not measured again."""
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    known = {point.quality: point for point in _read(kept)}
+    left = [quality for quality in qualities if quality not in known]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        start = _start(network, images[0], folder / "start") if left else Start(0, 0)
+        for quality in left:
+            point = known[quality] = _point(images, quality, network, start, folder)
+            with kept.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(asdict(point)) + "\n")
+    return [known[quality] for quality in qualities]
+
+
+def _read(path: Path) -> list[Point]:
+    if not path.exists():
+        return []
+    return [Point(**json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,7 +355,7 @@ def _parser() -> argparse.ArgumentParser:
         "--large", type=int, nargs="?", const=_LARGE, default=0, metavar="SIDE",
         help="also a raster of 100 megapixels, or of that side, at least 3072",
     )  # fmt: skip
-    parser.add_argument("--exact", action="store_true", help="also the exactness matrix")
+    parser.add_argument("--work", default="", help="folder in which finished qualities are kept")
     parser.add_argument("--json", default="", help="write all numbers there")
     return parser
 

@@ -19,7 +19,7 @@ import itertools
 import json
 import os
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -100,11 +100,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         f"samples differ by at most {worst}, {max(row.changed for row in rows):.2e} of them"
     )
     return int(wrong > 0 or worst > 1)
-
-
-def mismatches(files: Iterable[Path], weights: str) -> int:
-    """How many decodes of `files` gave other integers than were coded, over all settings."""
-    return sum(examined(path, weights).mismatches for path in files)
 
 
 def examined(path: Path, weights: str) -> Row:

@@ -22,7 +22,7 @@ def show(run: report.Run, form: str) -> None:
             typer.echo(json.dumps(document["items"][0], ensure_ascii=False))
     elif form == "csv":
         typer.echo(report.to_csv(run), nl=False)
-    elif any(result.outputs for result in run.results):
+    elif any(r.outputs for r in run.results) or not any(r.metrics for r in run.results):
         for result in run.results:
             typer.echo(as_text(result))
         if sum(result.status == "ok" for result in run.results) > 1:

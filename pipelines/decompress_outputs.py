@@ -199,7 +199,7 @@ def _check_photo(target: Target, file: RacFile) -> None:
     if not (_fits_png(head) and eight_bits and opaque):
         raise OutputError(
             f"{target.path.name} cannot hold {head.bands} bands of {head.dtype}",
-            "name a .tif output",
+            f"name a {'.png or ' if _fits_png(head) else ''}.tif output",
             code="E406",
         )
     samples = math.prod((head.bands, target.window.height, target.window.width))
