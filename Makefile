@@ -20,7 +20,7 @@ demo: $(VENV)/.runtime ## install, sharpen a Landsat pair, print its metrics
 	@echo "look at $(OUT)/landsat8.preview.png and $(OUT)/report.json"
 
 test: $(VENV)/.dev ## install and run the fast test suite, in two processes or JOBS=N
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 test-slow: $(VENV)/.dev ## the tests that take minutes
 	$(BIN)/python -m pytest -m slow --timeout 3600
