@@ -19,6 +19,7 @@ import pytest
 import rasterio
 from rasterio.control import GroundControlPoint
 from rasterio.transform import from_origin
+from rasterio.windows import Window
 
 from resattn.codec.container import read_layout
 from resattn.codec.header import TYPES
@@ -296,6 +297,26 @@ def test_a_line_is_tiled_by_what_the_network_sees_of_it(resattn, dct, tmp_path):
     assert resattn("compress", source, "-o", tmp_path).code == 0
     found = json.loads(resattn("rac", "info", "--json", tmp_path / "a.rac").out)[0]
     assert (found["tile"], found["tiles"]) == (1024, 65)
+
+
+@pytest.mark.slow
+def test_the_largest_raster_there_and_back(resattn, dct, tmp_path):
+    """65,535 × 65,535, nearly all of one value; the last corner is a photograph."""
+    source, coded, back = (tmp_path / name for name in ("in.tif", "in.rac", "back.tif"))
+    side, corner = 2**16 - 1, Window(2**16 - 1 - 200, 2**16 - 1 - 150, 200, 150)
+    profile = {"tiled": True, "blockxsize": 512, "blockysize": 512, "sparse_ok": True}
+    grid = {"crs": "EPSG:32631", "transform": from_origin(4e5, 5e6, 1, 1)}
+    shape = {"count": 1, "height": side, "width": side, "dtype": "uint8"}
+    pixels = photograph(1, 150, 200)
+    with rasterio.open(source, "w", driver="GTiff", **profile, **grid, **shape) as dataset:
+        dataset.write(pixels, window=corner)
+    assert resattn("compress", source, "-o", coded, "--quality", 90).code == 0
+    assert coded.stat().st_size < 2**18
+    assert resattn("decompress", coded, "-o", back).code == 0
+    with rasterio.open(back) as dataset:
+        assert (dataset.shape, dataset.transform) == ((side, side), grid["transform"])
+        assert psnr(dataset.read(window=corner), pixels) > 30
+        assert not dataset.read(window=Window(0, 0, side, 512)).any()
 
 
 @pytest.mark.parametrize("dtype", TYPES)
