@@ -9,7 +9,6 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from torchmetrics.functional.image import multiscale_structural_similarity_index_measure
 
 from resattn.io.image import read_image
 from resattn.metrics.ms_ssim import LEAST_SIDE, ms_ssim
@@ -24,6 +23,10 @@ def image(height, width, seed=0):
 
 @pytest.mark.parametrize("strength", [3, 30])
 def test_equal_to_torchmetrics_at_even_sides(strength):
+    from torchmetrics.functional.image import (  # 1.7 CPU s that no other test needs
+        multiscale_structural_similarity_index_measure,
+    )
+
     truth = image(192, 224)
     estimate = np.clip(truth + np.random.default_rng(1).normal(0, strength, truth.shape), 0, 255)
     expected = np.mean([
