@@ -29,7 +29,7 @@ from resattn.io.image import opencv
 from resattn.tiling import Window
 
 TILES = (512, 384)
-"""Windows that are tried; they share a quarter, as the verb has it by default."""
+"""Windows that are tried; they share what the verb lets them share by default."""
 _ROWS, _COLUMNS = 3, 4
 
 
@@ -58,10 +58,11 @@ def seams(options: argparse.Namespace) -> None:
             same = [relabelled(one, detector.classes, annotations.classes)[0] for one in found]
             made = evaluate(truths, same, annotations.classes, score=detector.score)
             best = best if tile else made.numbers["ap"]
-            told = f"windows of {tile}" if tile else "whole"
+            shared = min(detector.finder.sight.overlap, tile // 2)
+            told = f"{tile} sharing {shared}" if tile else "whole"
             print(
-                f"{told:14} AP {made.numbers['ap']:.4f} ({made.numbers['ap'] - best:+.4f}, bar "
-                f"-.003), AP50 {made.numbers['ap50']:.4f}; {doubled(same, detector.score)}; "
+                f"{told:15} AP {made.numbers['ap']:.4f} ({made.numbers['ap'] - best:+.4f}, bar "
+                f".003), AP50 {made.numbers['ap50']:.4f}; {doubled(same, detector.score)}; "
                 f"{seconds:.0f} CPU s",
                 flush=True,
             )
@@ -82,7 +83,8 @@ def looked_at(sheet: Sheet, tile: int, finder: Finder) -> list[Found]:
     with open_picture(sheet.path) as picture:
         side = tile or max(picture.size)
         limit = finder.sight.limit * (1 if tile else len(sheet.places))
-        sight = replace(finder.sight, tile=side, overlap=tile // 4, zoom=1, limit=limit)
+        overlap = min(finder.sight.overlap, tile // 2)
+        sight = replace(finder.sight, tile=side, overlap=overlap, zoom=1, limit=limit)
         found = Finder(finder.model, sight, finder.device, finder.precision).find(picture)
     return [_inside(found, place) for place in sheet.places]
 

@@ -7,7 +7,7 @@ import os
 import resource
 import sqlite3
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from resattn.config import Json
 from resattn.detection import geojson
 from resattn.detection.annotations import Boxes, Marked
 from resattn.detection.coco_numbers import NUMBERS
@@ -31,7 +32,7 @@ from resattn.pipelines.detect_config import DetectConfig
 from resattn.pipelines.detect_picture import Searcher, make_searcher
 from resattn.training.box_set import BoxSet
 from resattn.training.dataset import held_out
-from resattn.training.detect import tested
+from resattn.training.detect import largest, tested
 from resattn.weights import header
 from resattn.weights.export import pack
 from resattn.weights.index import Entry, Shelf
@@ -56,25 +57,27 @@ def sets(options: argparse.Namespace) -> None:
 
 
 def calibrate(options: argparse.Namespace) -> None:
-    """The score from which an object counts, from pictures of the held-out training fold.
+    """The size of the largest training objects, and the score from which the fold's are counted.
 
-    Runs of `resattn train detect` set it themselves; this is for weights of before.
+    Runs of `resattn train detect` set both themselves; this is for weights of before.
     """
     path = Path(options.weights)
     detector = load(str(path), "detect").model
-    _, fold = BoxSet.load(options.data).split(options.folds, options.fold)
+    train, fold = BoxSet.load(options.data).split(options.folds, options.fold)
     with torch.inference_mode():
         made = tested(detector, fold)
-    print(f"{len(fold.images)} pictures of fold {options.fold}: {made}")
+    size = largest(train)
+    print(f"{len(fold.images)} pictures of fold {options.fold}: {made}; largest objects {size} px")
     if options.shelf is not None:
-        print(Shelf(options.shelf).put(*counting_from(path, made.score)))
+        settings = {"score": made.score, "largest": size}
+        print(Shelf(options.shelf).put(*with_settings(path, settings)))
 
 
-def counting_from(file: Path, score: float) -> tuple[Entry, bytes]:
-    """The weights of a file with another score in their config, ready for a shelf."""
+def with_settings(file: Path, settings: Mapping[str, Json]) -> tuple[Entry, bytes]:
+    """The weights of a file with other settings in their config, ready for a shelf."""
     metadata, tensors = header.parse(file.read_bytes(), file.name)
     origin = described(metadata, file.name)
-    return pack(tensors, replace(origin, config={**origin.config, "score": score}))
+    return pack(tensors, replace(origin, config={**origin.config, **settings}))
 
 
 def places(_: argparse.Namespace) -> None:

@@ -94,6 +94,35 @@ class DetectOptions:
     max_pixels: MaxPixels = 0
 
 
+@dataclass(frozen=True, slots=True)
+class WindowOptions(ComputeOptions):
+    """How the work is done: the tiles of other verbs are windows here, which change what is found.
+
+    The fields are those of `ComputeOptions`.
+    """
+
+    tile: Annotated[
+        int,
+        option(
+            "--tile",
+            metavar="PIXELS",
+            min=0,
+            show_default="512",
+            help="Side of a window as the network sees it.",
+        ),
+    ] = 0
+    overlap: Annotated[
+        int,
+        option(
+            "--overlap",
+            metavar="PIXELS",
+            min=0,
+            show_default="from the weights",
+            help="What windows share: the size of the largest objects, half a window at most.",
+        ),
+    ] = 0
+
+
 @app.command(name="detect")
 @flatten
 def detect(
@@ -101,7 +130,7 @@ def detect(
     inputs: Pictures,
     own: DetectOptions,
     files: FileOptions,
-    compute: ComputeOptions,
+    compute: WindowOptions,
     quality: QualityOptions,
     voice: TalkOptions,
 ) -> None:

@@ -41,6 +41,19 @@ def list_(
 
 
 @app.command()
+def info(name: Name) -> None:
+    """Print all that is known of weights: origin, licences, quality and settings."""
+    from resattn.weights.index import find
+
+    _, entry = find(name)
+    for key, value in dataclasses.asdict(entry).items():
+        inner = value.items() if isinstance(value, dict) else ()
+        typer.echo(f"{key}:" if inner else f"{key}: {value}")
+        for word, setting in sorted(inner):
+            typer.echo(f"  {word}: {json.dumps(setting)}")
+
+
+@app.command()
 def verify(
     names: Annotated[
         list[str] | None, typer.Argument(help="Names; all if none.", show_default=False)

@@ -32,8 +32,11 @@ class DetectConfig(ComputeConfig):
         write: Further forms by comma.
         overlay: Write the picture with the objects framed.
         max_pixels: Most pixels a picture may claim; 0 takes the limit of its format.
-        tile: Side of a window as the network sees it; 0 takes 512.
-        overlap: Pixels that windows share, as the network sees them; 0 takes a quarter.
+        tile: Side of a window as the network sees it; 0 takes 512, or twice the overlap where that
+            is more.
+        overlap: Pixels that windows share, as the network sees them; 0 takes the size of the
+            largest objects of the training, a quarter where the weights do not say it, and half a
+            window at most.
         ram: Without effect: one window is in memory at a time.
         seed: Without effect: nothing here is random.
     """
@@ -112,10 +115,10 @@ class DetectConfig(ComputeConfig):
         Raises:
             UserError: E208 if tile, overlap and zoom do not fit together.
         """
-        tile = self.tile or TILE
+        tile = self.tile or max(TILE, 2 * (self.overlap or trained.largest))
         return Sight(
             tile=tile,
-            overlap=self.overlap or tile // 4,
+            overlap=self.overlap or min(trained.largest or tile // 4, tile // 2),
             side=trained.side if self.size < 0 else self.size,
             zoom=self.zoom or trained.zoom,
             score=min(self.score or FLOOR, FLOOR),

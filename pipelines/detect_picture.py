@@ -88,7 +88,14 @@ def make_searcher(config: DetectConfig) -> Searcher:
     trained = loaded.model.config
     classes = trained.names or tuple(f"class {i}" for i in range(1, trained.classes + 1))
     device = devices.pick(config.device)
-    finder = Finder(loaded.model, config.sight(trained), device, config.precision)
+    sight = config.sight(trained)
+    if sight.overlap < trained.largest:
+        log.warning(
+            "windows of %d share %d pixels, %s learnt objects of %d: those that no window shows "
+            "whole are put together of parts",
+            sight.tile, sight.overlap, loaded.name, trained.largest,
+        )  # fmt: skip
+    finder = Finder(loaded.model, sight, device, config.precision)
     score = config.score or trained.score
     made = tags(TASK, config.result_options(), weights_sha256=loaded.sha256)
     colours = Colours(trained.bands, trained.scale)
@@ -121,6 +128,8 @@ def search(item: Item, searcher: Searcher, progress: Progress) -> Search:
         "found": summary(finding.above(searcher.score)),
         "score": searcher.score,
         "windows": windows,
+        "tile": finder.sight.tile,
+        "overlap": finder.sight.overlap,
         **({} if item.strips else {"windows_per_second": round(windows / max(seconds, 1e-9), 3)}),
         "bands": list(picture.bands),
         "stretch": picture.stretch and [list(picture.stretch.low), list(picture.stretch.high)],

@@ -4,11 +4,13 @@ Three rules, the first two about what each window could see:
 
 1. Two boxes of one class from different windows are views of one object if, cut to the ground that
    both saw, they overlap. A box that shows the object whole is kept before one that shows a part;
-   of two whole ones the likelier is kept; two parts are joined.
+   of two whole ones the likelier is kept; two parts are joined. A box that is kept keeps its own
+   score: what a window thinks of a part, it does not think of the whole.
 2. A box that is left and ends where its window ends, while the neighbour there saw all of it and
    more, is dropped: the neighbour decides.
-3. Of two boxes that still overlap by more than a detector lets stand in one window, the less likely
-   is dropped. A box kept of two views may lie nearer to a third than either window would allow.
+3. Of two boxes that still overlap by more than a detector lets stand in one window, or that two
+   windows gave and rule 1 would call one object, the less likely is dropped. A box kept of two
+   views may lie nearer to a third than either window would allow.
 
 Windows are compared as they come, each with those it shares pixels with, so that memory holds about
 a row of windows besides the boxes found.
@@ -112,7 +114,8 @@ class Seams:
         if old is new:
             i, j = i[i < j], j[i < j]
         shares = paired_overlaps(old.found.boxes[i], new.found.boxes[j])
-        i, j = i[shares > self._iou], j[shares > self._iou]
+        least = self._iou if old is new else min(self._iou, SAME)
+        i, j = i[shares > least], j[shares > least]
         scores = old.found.scores[i], new.found.scores[j]
         for k in np.argsort(-np.maximum(*scores), kind="stable"):
             a, b = int(i[k]), int(j[k])
@@ -128,15 +131,11 @@ class Seams:
             bool(self._ends(box[None], ground[None], side).any())
             for box, ground in zip(boxes, (old.ground[a], new.ground[b]), strict=True)
         ]
-        if all(parts):
-            kept = _hull(*boxes)
-        elif any(parts):
-            kept = boxes[parts.index(False)]
-        else:
-            kept = boxes[int(scores[1] >= scores[0])]
+        likelier = int(scores[1] >= scores[0])
+        kept = parts.index(False) if any(parts) and not all(parts) else likelier
         old.alive[a] = False
-        new.found.boxes[b] = kept
-        new.found.scores[b] = max(scores)
+        new.found.boxes[b] = _hull(*boxes) if all(parts) else boxes[kept]
+        new.found.scores[b] = scores[kept]
         new.ground[b] = _hull(old.ground[a], new.ground[b])
 
     def _ends(self, boxes: Boxes, ground: Boxes, side: int) -> NDArray[np.bool_]:

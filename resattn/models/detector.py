@@ -55,6 +55,9 @@ class DetectorConfig(Config):
         offset: Where in its cell an anchor is centred.
         score: Score from which an object counts: training sets it to where F1 is highest on the
             pictures it held out.
+        largest: Longer side in pixels of the largest objects of the training, as the network saw
+            them; 0 where nobody knows. Windows share as much, so that such an object lies whole in
+            one of them.
         bvr: The bridge; None for the bare host.
     """
 
@@ -73,6 +76,7 @@ class DetectorConfig(Config):
     extra: Extra = "output"
     offset: float = 0.5
     score: float = 0.3
+    largest: int = 0
     bvr: BvrConfig | None = field(default_factory=BvrConfig)
 
     def __post_init__(self) -> None:
@@ -83,6 +87,8 @@ class DetectorConfig(Config):
             raise ValueError(f"scale must be two values, the lower first, not {self.scale}")
         if not 0 < self.score <= 1:
             raise ValueError(f"score must lie above 0 and up to 1, not {self.score}")
+        if self.largest < 0:
+            raise ValueError(f"largest must be a number of pixels, not {self.largest}")
         if self.names and len(self.names) != self.classes:
             raise ValueError(f"{len(self.names)} names for {self.classes} classes: {self.names}")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from resattn.io.ground import CRS, Ground
 from resattn.io.image import encode_image
 from resattn.models.detector import Detector, DetectorConfig
 from resattn.tiling import Window
+from resattn.training.detect import Settings
 from resattn.weights import header
 from resattn.weights.export import pack
 from resattn.weights.origin import Origin
@@ -55,25 +57,16 @@ def test_doubles_are_pairs_of_one_class():
     assert detect_sets.doubles([found, Found.none()]) == 1
 
 
-def test_the_gain_of_the_bridge_is_that_of_pairs():
-    def row(kind, seed, ap):
-        return {"kind": kind, "seed": seed, "test ap": ap}
-
-    on, off = detect_ablation.KINDS
-    rows = [row(on, 0, 0.5), row(off, 0, 0.4), row(on, 1, 0.6), row(off, 1, 0.56), row(on, 2, 0.9)]
-    gain = detect_ablation.gains(rows)["test ap"]
-    assert gain == {"mean": pytest.approx(0.07), "spread": pytest.approx(0.0424264), "pairs": 2}
-    assert "gain +0.0700 ± 0.0424 of 2 pairs" in detect_ablation.table(rows)
-    assert detect_ablation.gains(rows[:1]) == {}
-
-
-def test_a_finished_run_is_not_repeated(tmp_path):
-    kind = next(iter(detect_ablation.KINDS))
-    folder = tmp_path / f"{kind.replace(' ', '-')}-3"
-    folder.mkdir()
-    (folder / "scores.json").write_text('{"test ap": 0.5}')
-    options = argparse.Namespace(runs=tmp_path)
-    assert detect_ablation.outcome(kind, 3, options) == {"test ap": 0.5}
+def test_runs_of_a_pair_differ_by_the_bridge_alone(tmp_path):
+    options = argparse.Namespace(
+        data=tmp_path / "x", runs=tmp_path, steps=3, batch=2, lr=1e-3, folds=5, fold=1
+    )
+    jobs = [detect_ablation.job_of(options, name, 3) for name in detect_ablation.VARIANTS]
+    models = [Settings.from_dict(job.settings).model for job in jobs]
+    assert [model.bvr is None for model in models] == [True, False]
+    assert replace(models[0], bvr=models[1].bvr) == models[1]
+    assert replace(jobs[0], run=jobs[1].run, settings=jobs[1].settings) == jobs[1]
+    assert jobs[0].run != jobs[1].run
 
 
 def test_sheets_hold_the_photographs_and_their_boxes(tmp_path):
@@ -92,15 +85,15 @@ def test_sheets_hold_the_photographs_and_their_boxes(tmp_path):
             np.testing.assert_allclose(one.boxes, [[5, 10, 15, 20]])
 
 
-def test_another_score_changes_nothing_else(tmp_path):
+def test_other_settings_change_no_value(tmp_path):
     torch.manual_seed(0)
     config = DetectorConfig(width=8, depth=1, bvr=None)
     origin = Origin("detect.x", "detect", "detector", config.to_dict(), "d", "MIT", "MIT", "c")
     entry, data = pack(Detector(config).state_dict(), origin)
     path = tmp_path / "x.safetensors"
     path.write_bytes(data)
-    changed, again = detect_sets.counting_from(path, 0.7)
-    assert changed.config == entry.config | {"score": 0.7}
+    changed, again = detect_sets.with_settings(path, {"score": 0.7, "largest": 96})
+    assert changed.config == entry.config | {"score": 0.7, "largest": 96}
     (_, before), (_, after) = (header.parse(part, "x") for part in (data, again))
     assert all(torch.equal(before[name], after[name]) for name in before)
 

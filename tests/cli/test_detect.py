@@ -179,6 +179,37 @@ def test_windows_of_a_raster_do_not_show(detect, tmp_path):
     assert item["metrics"] == {"objects": 3}
 
 
+def shares(done, report):
+    """Side of the windows and what they share, as the report of a run has it."""
+    assert done.code == 0, done.err
+    (item,) = json.loads(report.read_text())["items"]
+    return item["facts"]["tile"], item["facts"]["overlap"]
+
+
+@pytest.mark.parametrize("settings", [{"largest": 352}])
+def test_windows_share_the_size_of_the_largest_objects(detect, tmp_path):
+    source, report = raster(tmp_path / "a.tif"), tmp_path / "r.json"
+    for number, (options, told) in enumerate(
+        [
+            ((), (704, 352)),
+            (("--tile", "1024"), (1024, 352)),
+            (("--tile", "64"), (64, 32)),
+            (("--overlap", "100"), (512, 100)),
+            (("--overlap", "300"), (600, 300)),
+        ]
+    ):
+        out = tmp_path / f"{number}.json"
+        done = detect(source, "-o", out, *options, "--report", report, "--overwrite")
+        assert shares(done, report) == told
+        assert ("learnt objects of 352" in done.err) == (told[1] < 352)
+
+
+def test_windows_share_a_quarter_where_the_weights_do_not_say(detect, tmp_path):
+    report = tmp_path / "r.json"
+    done = detect(raster(tmp_path / "a.tif"), "-o", tmp_path / "a.json", "--report", report)
+    assert shares(done, report) == (512, 128)
+
+
 @pytest.mark.parametrize("settings", [{"side": 60, "zoom": 2}])
 def test_pictures_are_seen_as_the_weights_want_it(detect, tmp_path, settings):
     assert detect(photo(tmp_path / "a.png"), "-o", tmp_path / "a.json").code == 0

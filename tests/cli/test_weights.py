@@ -37,6 +37,15 @@ def test_list_as_json(resattn, store):
     assert "toy" in names
 
 
+def test_info_tells_all_that_is_known(resattn, store):
+    lines = resattn("weights", "info", "toy").out.splitlines()
+    assert {"licence: CC-BY-NC-4.0", "data: noise", "config:", "  scale: 2"} <= set(lines)
+    assert lines[lines.index("metrics:") + 1] == "  psnr_y: 20.0"
+    unknown = resattn("weights", "info", "toi")
+    assert unknown.code == 1
+    assert "error[E600]" in unknown.err
+
+
 def test_verify_all(resattn, store):
     done = resattn("weights", "verify")
     assert done.code == 0

@@ -147,6 +147,23 @@ def test_two_classes_at_one_place_stay_two():
     assert sorted(seams.result().labels) == [0, 1]
 
 
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_whole_object_is_as_likely_as_the_window_says_that_shows_it_whole(first):
+    """And not as likely as another window says of the part that it shows."""
+    seams = Seams(64, 112)
+    windows = [Window(0, 0, 64, 64), Window(0, 48, 64, 64)]
+    views = [([[40.0, 10, 60, 40]], 0.4), ([[48.0, 10, 60, 40]], 0.9)]  # whole, and cut at 48
+    if first:  # the same, turned about
+        views = [([[112 - r, 10, 112 - x, 40] for x, _, r, _ in boxes], s) for boxes, s in views]
+        views.reverse()
+    for place, (window, (box, score)) in enumerate(zip(windows, views, strict=True)):
+        view = Found(np.array(box), np.array([score]), np.zeros(1, int))
+        seams.add((0, place), window, view)
+    found = seams.result()
+    assert found.boxes.tolist() == views[first][0]
+    assert found.scores.tolist() == [0.4]
+
+
 def test_what_was_given_is_left_as_it_was():
     boxes = np.array([[40.0, 10, 60, 20]])
     seams = Seams(64, 100)

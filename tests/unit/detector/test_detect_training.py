@@ -13,7 +13,7 @@ from resattn.models.detect_points import BvrConfig
 from resattn.models.detector import Detections, DetectorConfig
 from resattn.training.box_set import BoxSet
 from resattn.training.config import TrainConfig
-from resattn.training.detect import DetectTask, Settings, make, pictures
+from resattn.training.detect import DetectTask, Settings, largest, make, pictures
 from resattn.training.detect_score import average_precision
 from resattn.training.detect_views import Marked, Views, stacked, turned, view
 from resattn.training.loop import Place, Trainer
@@ -206,6 +206,17 @@ def test_the_data_say_what_the_network_is_for():
     assert task.config.side == 96
     whole = dataclasses.replace(task.settings, cut=True)
     assert make(whole, *blocks().split(4, 0)).config.side == 0
+
+
+def test_the_size_of_the_largest_objects_goes_into_the_file():
+    one, many = torch.tensor([[0.0, 0, 10, 70]]), torch.tensor([[5.0, 5, 25, 15]] * 40)
+    kinds = torch.zeros(1, dtype=torch.int64), torch.ones(40, dtype=torch.int64)
+    data = dataclasses.replace(blocks(2), boxes=(one, many), labels=kinds)
+    assert largest(data) == 96, "the only one of its class, rounded up"
+    assert largest(dataclasses.replace(data, labels=(kinds[0] + 1, kinds[1]))) == 32, "an outlier"
+    assert largest(dataclasses.replace(data, boxes=(one[:0],), labels=(kinds[0][:0],))) == 0
+    task = make(Settings(model=TINY, patch=128), data, blocks())
+    assert task.decided({"score": 0.5}).largest == 96
 
 
 def test_the_score_of_the_fold_goes_into_the_file():
