@@ -9,7 +9,8 @@ r"""The numbers that README and docs quote for segment-wound, peers scored in th
 
 Reads the shared test data at $RESATTN_SHARED. `network` and `robustness` look at the validation
 photographs and are for reporting only; `calibrate` reads training photographs only and puts the
-weights with their decision on a shelf, a folder with an index.
+weights with their decision on a shelf, a folder with an index; with `--rule WEIGHTS` only the threshold and
+the interval are set, for a fold without empty photographs.
 """
 
 from __future__ import annotations
@@ -58,6 +59,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="training photographs: folder or kept file")
     parser.add_argument("--folds", type=int, default=5)
     parser.add_argument("--fold", type=int, default=0)
+    parser.add_argument("--rule", default="", help="weights whose rule for regions is kept")
     parser.add_argument("--shelf", type=Path, help="where calibrated weights are put")
     parser.add_argument("--limit", type=int, default=0, help="photographs to look at; 0: all")
     parser.add_argument("--tta", action="store_true")
@@ -115,7 +117,8 @@ def calibrated(options: argparse.Namespace) -> None:
     photos = fold.images.numpy()[: options.limit or None]
     maps = [examiner.segmenter.probability(photo[:3]).astype(np.float64) for photo in photos]
     masks = [photo[3] > 0 for photo in photos]
-    decision = calibrate(maps, masks)
+    rule = make_examiner(SegmentWoundConfig(weights=options.rule)).decision if options.rule else None
+    decision = calibrate(maps, masks, rule=rule)
     before, after = (mean_dice(maps, masks, d) for d in (examiner.decision, decision))
     print(f"{len(masks)} photographs of fold {options.fold}: Dice {before:.4f} -> {after:.4f}")
     print(json.dumps(decision.to_dict()))

@@ -84,7 +84,10 @@ def area_masks(probability: Array, decision: Decision) -> tuple[Mask, Mask]:
 
 
 def calibrate(
-    probabilities: Sequence[Array], masks: Sequence[Mask], coverage: float = 0.9
+    probabilities: Sequence[Array],
+    masks: Sequence[Mask],
+    coverage: float = 0.9,
+    rule: Decision | None = None,
 ) -> Decision:
     """The decision with the best mean Dice on these photographs, and the offset that covers.
 
@@ -95,15 +98,18 @@ def calibrate(
         probabilities: Maps (H, W).
         masks: True masks of the same photographs.
         coverage: Share of the true areas that the interval shall contain.
+        rule: Its least peak and mean are kept; for photographs of which none is empty, which
+            cannot say when to find nothing.
     """
     pairs = list(zip(probabilities, masks, strict=True))
+    rules = [(rule.least_peak, rule.least_mean)] if rule else list(product(_PEAKS, _MEANS))
     best, highest = Decision(), -1.0
     for threshold in map(float, _THRESHOLDS):
         found = [(_regions(p, threshold), m) for p, m in pairs]
         counted = [
             (r, _counted(r.numbers[m], len(r.areas)), int(np.count_nonzero(m))) for r, m in found
         ]
-        for peak, mean in product(_PEAKS, _MEANS):
+        for peak, mean in rules:
             option = Decision(threshold=threshold, least_peak=peak, least_mean=mean)
             score = float(np.mean([_dice(r.kept(option), r, h, true) for r, h, true in counted]))
             if score > highest:

@@ -123,6 +123,15 @@ def test_calibration_learns_to_leave_photographs_without_a_wound_empty():
     assert decide(wounds[0], decision).any()
 
 
+def test_a_rule_for_regions_may_be_kept():
+    wounds = [bump(60, 12, height=0.8) for _ in range(4)]
+    masks = [p >= 0.5 for p in wounds]
+    rule = Decision(least_peak=0.9, least_mean=0.3)
+    assert calibrate(wounds, masks).least_peak < 0.8
+    kept = calibrate(wounds, masks, rule=rule)
+    assert (kept.least_peak, kept.least_mean) == (0.9, 0.3)
+
+
 def test_impossible_thresholds_are_refused():
     with pytest.raises(ValueError, match=r"threshold 1\.0"):
         Decision(threshold=1.0)

@@ -56,21 +56,27 @@ def test_a_small_wound_is_looked_at_again_and_keeps_its_edges():
 
 def test_the_closer_look_is_a_training_view_around_the_wound():
     network = Redness()
-    Segmenter(network, Effort(side=512), CPU).probability(red_square(512, 512, 100, 300, 60))
-    assert network.seen == [(512, 512), (256, 256)]
+    Segmenter(network, Effort(side=512), CPU).probability(red_square(1024, 1024, 200, 600, 120))
+    assert network.seen == [(512, 512), (448, 448)]
+
+
+def test_a_large_wound_has_no_closer_look():
+    network = Redness()
+    Segmenter(network, Effort(side=512), CPU).probability(red_square(1024, 1024, 200, 300, 400))
+    assert network.seen == [(512, 512)]
 
 
 def test_near_wounds_share_a_closer_look_and_far_ones_do_not():
-    for left, looks in ((155, 2), (400, 3)):
-        photo = red_square(512, 512, 100, 100, 40)
-        photo[:, 115:125, left : left + 10] = photo[:, 115:125, 110:120]
+    for left, looks in ((310, 2), (800, 3)):
+        photo = red_square(1024, 1024, 200, 200, 80)
+        photo[:, 230:250, left : left + 20] = photo[:, 230:250, 220:240]
         network = Redness()
         Segmenter(network, Effort(side=512), CPU).probability(photo)
         assert len(network.seen) == looks
 
 
 def test_no_wound_or_no_more_detail_than_was_seen_is_seen_once():
-    for photo in (red_square(300, 300, 0, 0, 0), red_square(150, 150, 20, 20, 60)):
+    for photo in (red_square(400, 400, 0, 0, 0), red_square(300, 300, 20, 20, 60)):
         network = Redness()
         Segmenter(network, Effort(side=256), CPU).probability(photo)
         assert len(network.seen) == 1
