@@ -31,7 +31,7 @@ from resattn.pipelines.detect_picture import (
     overlay_path,
     search,
 )
-from resattn.pipelines.detect_reference import Place, Truths
+from resattn.pipelines.detect_reference import Truths
 from resattn.pipelines.plan import Item, Plan
 from resattn.pipelines.portable import Work, portable_with
 from resattn.pipelines.progress import Progress
@@ -149,14 +149,12 @@ def _one(item: Item, progress: Progress, *, searcher: Searcher, truths: Truths) 
     make_folder(item.output.parent)
     for path in companions(item.output, config).values():
         check_target(path, inputs=item.inputs, overwrite=config.overwrite)
-    done = search(item, searcher, progress)
+    done = search(item, searcher, progress, truths)
     finding, warnings = done.finding, []
     likely = finding.found.above(searcher.score)
     metrics: dict[str, float] = {"objects": float(len(likely))}
-    if item.reference is not None:
-        size = finding.height, finding.width
-        truth = truths.of(item.reference, Place(item.inputs[0].name, size, finding.ground))
-        met, unknown = detect_reference.counts(likely, searcher.classes, truth)
+    if done.truth is not None:
+        met, unknown = detect_reference.counts(likely, searcher.classes, done.truth)
         metrics |= {
             "box_precision": met.precision, "box_recall": met.recall, "box_f1": met.f1,
         }  # fmt: skip

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from resattn import device as devices
+from resattn.detection.annotations import Annotations
 from resattn.detection.finder import Finder
 from resattn.detection.finding import Finding
 from resattn.detection.overview import overview
@@ -22,6 +23,7 @@ from resattn.io.sniff import Limits
 from resattn.models.detector import Detector
 from resattn.pipelines import detect_strips
 from resattn.pipelines.detect_config import DetectConfig
+from resattn.pipelines.detect_reference import Place, Truths
 from resattn.pipelines.plan import Item
 from resattn.pipelines.progress import Progress
 from resattn.pipelines.provenance import as_facts, stamped, tags
@@ -67,9 +69,10 @@ class Searcher:
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """What was found in a picture, and what finding it took."""
+    """What was found in a picture, what is marked in it, and what finding it took."""
 
     finding: Finding
+    truth: Annotations | None
     facts: dict[str, Any]
     outputs: tuple[Path, ...]
 
@@ -102,17 +105,20 @@ def make_searcher(config: DetectConfig) -> Searcher:
     return Searcher(config, finder, classes, score, loaded.name, loaded.sha256, colours, made)
 
 
-def search(item: Item, searcher: Searcher, progress: Progress) -> Search:
+def search(item: Item, searcher: Searcher, progress: Progress, truths: Truths) -> Search:
     """A picture read, searched and written in every form that was asked for.
 
-    What strips have seen is merged and not looked at again.
+    What strips have seen is merged and not looked at again. Annotations are read before any work.
 
     Raises:
-        ItemError: It cannot be read, or does not say where it lies and a form needs that.
+        ItemError: It cannot be read, or does not say where it lies and a form needs that, or its
+            annotations are wrong.
         OutputError: An output cannot be written.
     """
     path, finder = item.inputs[0], searcher.finder
     with searcher.open(path) as picture:
+        place = Place(path.name, picture.size, picture.ground)
+        truth = None if item.reference is None else truths.of(item.reference, place)
         windows = len(finder.sight.mosaic(picture))
         started = time.perf_counter()
         with progress.steps(windows, path.name) as bar:
@@ -135,7 +141,7 @@ def search(item: Item, searcher: Searcher, progress: Progress) -> Search:
         "stretch": picture.stretch and [list(picture.stretch.low), list(picture.stretch.high)],
         "network": [searcher.weights, searcher.weights_sha256],
     }
-    return Search(finding, facts, outputs)
+    return Search(finding, truth, facts, outputs)
 
 
 def summary(finding: Finding) -> str:

@@ -355,6 +355,7 @@ def test_annotations_of_another_size_or_without_a_common_class_fail_the_picture(
     done = detect(source, "-o", tmp_path / "out", "--ref", truth)
     assert done.code == 1
     assert "a.png has 120×100 pixels, the picture 120×101" in done.err
+    assert not list((tmp_path / "out").glob("*")), "annotations are read before any work"
     text = truth.read_text().replace("Cat", "cow").replace("dog", "hen")
     truth.write_text(text)
     done = detect(photo(tmp_path / "a.png"), "-o", tmp_path / "two", "--ref", truth)
