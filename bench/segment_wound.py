@@ -9,8 +9,8 @@ r"""The numbers that README and docs quote for segment-wound, peers scored in th
 
 Reads the shared test data at $RESATTN_SHARED. `network` and `robustness` look at the validation
 photographs and are for reporting only; `calibrate` reads training photographs only and puts the
-weights with their decision on a shelf, a folder with an index; with `--rule WEIGHTS` only the threshold and
-the interval are set, for a fold without empty photographs.
+weights with their decision on a shelf, a folder with an index; with `--rule WEIGHTS` it sets the
+threshold and the interval alone, for a fold without empty photographs.
 """
 
 from __future__ import annotations
@@ -117,13 +117,17 @@ def calibrated(options: argparse.Namespace) -> None:
     photos = fold.images.numpy()[: options.limit or None]
     maps = [examiner.segmenter.probability(photo[:3]).astype(np.float64) for photo in photos]
     masks = [photo[3] > 0 for photo in photos]
-    rule = make_examiner(SegmentWoundConfig(weights=options.rule)).decision if options.rule else None
-    decision = calibrate(maps, masks, rule=rule)
+    decision = calibrate(maps, masks, rule=rule_of(options.rule))
     before, after = (mean_dice(maps, masks, d) for d in (examiner.decision, decision))
     print(f"{len(masks)} photographs of fold {options.fold}: Dice {before:.4f} -> {after:.4f}")
     print(json.dumps(decision.to_dict()))
     if options.shelf is not None:
         print(Shelf(options.shelf).put(*decided(Path(options.weights), decision)))
+
+
+def rule_of(weights: str) -> Decision | None:
+    """The decision of other weights, if named."""
+    return make_examiner(SegmentWoundConfig(weights=weights)).decision if weights else None
 
 
 def decided(file: Path, decision: Decision) -> tuple[Entry, bytes]:
