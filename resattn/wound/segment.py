@@ -149,7 +149,8 @@ def _suspects(probability: Probability) -> list[Window]:
 
 
 def _extent(box: Window) -> int:
-    return max(side.stop - side.start for side in box)
+    rows, columns = box
+    return max(int(rows.stop - rows.start), int(columns.stop - columns.start))
 
 
 def _around(place: slice, length: int, limit: int) -> slice:
