@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import ClassVar
 
+import torch
 from torch import Tensor, nn
 
 from resattn.mixers.base import Mixer, MixerConfig, positive
@@ -57,7 +58,11 @@ class LargeKernel(Mixer):
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """`x` (B, C, H, W) times its gate."""
         del context
-        gate: Tensor = self.point(self.strips(x))
+        # Without autocast: in bfloat16 and channels_last, torch 2.13 on a CPU gets the weight
+        # gradient of a dilated depthwise convolution wrong by thirty orders of magnitude.
+        with torch.autocast(x.device.type, enabled=False):
+            gate: Tensor = self.strips(x.to(self.point.weight.dtype))
+        gate = self.point(gate)
         return x * gate
 
     def radius(self) -> int:

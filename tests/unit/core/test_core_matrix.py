@@ -77,6 +77,24 @@ def test_autocast_is_close_and_never_nan(example, dtype, scale):
         assert error(y, mixer(x, context)) < 2e-2
 
 
+def test_gradients_under_autocast_in_channels_last_are_close(example):
+    """Trainings run so; a kernel for it that is wrong shows in no forward pass."""
+
+    def gradients(enabled):
+        mixer, x, context = case(example, 24, 32, dtype=torch.float32)
+        if mixer.layout == "NCHW":
+            x = x.to(memory_format=torch.channels_last)
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=enabled):
+            y = mixer.to(memory_format=torch.channels_last)(x.requires_grad_(), context)
+        y.float().square().mean().backward()
+        return {name: p.grad for name, p in mixer.named_parameters()}
+
+    exact = gradients(enabled=False)
+    least = 0.02 * max((g.norm() for g in exact.values()), default=0)
+    for name, found in gradients(enabled=True).items():
+        assert (found - exact[name]).norm() < 0.1 * exact[name].norm() + least, name
+
+
 def test_pixel_permutation_is_an_equivariance_exactly_where_declared(example):
     mixer, x, context = case(example, 4, 6)
     order = Probe(seed=7).randperm(24)
