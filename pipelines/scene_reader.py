@@ -44,6 +44,9 @@ class SceneReader:
     """Windows of PAN, (h, w), and of MS, (B, h, w), as float32 in digital numbers.
 
     Threads may read at once: a GDAL dataset serves one at a time, so they take turns.
+
+    Attributes:
+        turn: Held while a dataset is read; hold it to close them.
     """
 
     def __init__(self, pan: Raster, bands: Sequence[Band]) -> None:
@@ -51,7 +54,7 @@ class SceneReader:
         self.bands = tuple(bands)
         self.grid: GridMap = match(_grid(pan.info), _grid(self.ms_info))
         self._pan = pan
-        self._turn = threading.Lock()
+        self.turn = threading.Lock()
 
     @property
     def ms_info(self) -> RasterInfo:
@@ -60,7 +63,7 @@ class SceneReader:
 
     def read_pan(self, window: Window) -> tuple[Image, Mask]:
         """PAN and which of its pixels are real."""
-        with self._turn:
+        with self.turn:
             pixels = self._pan.read(window, [1])[0].astype(np.float32)
             return pixels, self._pan.valid(window, [1])
 
@@ -71,7 +74,7 @@ class SceneReader:
         for raster in dict.fromkeys(band.raster for band in self.bands):
             wanted = [i for i, band in enumerate(self.bands) if band.raster is raster]
             numbers = [self.bands[i].number for i in wanted]
-            with self._turn:
+            with self.turn:
                 pixels[wanted] = raster.read(window, numbers)
                 valid &= raster.valid(window, numbers)
         return pixels, valid
@@ -104,7 +107,14 @@ def open_scene(
         rasters = [stack.enter_context(open_raster(path, limits=limits)) for path in ms]
         every = [Band(raster, n) for raster in rasters for n in range(1, raster.info.count + 1)]
         _check_one_grid(rasters)
-        yield SceneReader(pan_raster, _choose(every, bands))
+        scene = SceneReader(pan_raster, _choose(every, bands))
+        try:
+            yield scene
+        finally:
+            # After an interrupt threads may still be at work: GDAL aborts the whole process when a
+            # dataset is closed while it is read.
+            with scene.turn:
+                stack.close()
 
 
 def _choose(every: Sequence[Band], wanted: Sequence[int]) -> Sequence[Band]:
