@@ -28,15 +28,11 @@ VARIANTS: Mapping[str, Model] = MappingProxyType(
         "additive skips": {"block": None, "skip": "additive"},
         "eca, additive skips": {"block": "eca", "skip": "additive"},
         "cbam": {"block": "cbam", "skip": None},
+        "large-kernel": {"block": "large-kernel", "skip": None},
         "position and channel neck": {"block": None, "skip": None, "neck": _NECK},
         "guided": {"block": None, "skip": None, "guided": True},
-        "large-kernel": {"block": "large-kernel", "skip": None},
     }
 )
-
-
-_LINEAR_GATES = ("large-kernel",)
-"""Gates without a bound: at the rate of the others the loss is soon no number."""
 
 
 def main() -> None:
@@ -58,9 +54,8 @@ def main() -> None:
 
 def _job(options: argparse.Namespace, name: str, seed: int) -> TrainJob:
     run = options.runs / f"{name.replace(', ', '-').replace(' ', '-')}-{seed}"
-    lr = 1e-4 if name in _LINEAR_GATES else 5e-4
     config = TrainConfig(
-        steps=options.steps, lr=lr, ema=0.99, precision="bf16", seed=seed, validate_s=1e9
+        steps=options.steps, lr=5e-4, ema=0.99, precision="bf16", seed=seed, validate_s=1e9
     )
     settings = {"published": True, "patch": options.patch, "model": VARIANTS[name]}
     return TrainJob("segment-wound", options.data, run, config, settings, folds=10)
