@@ -99,7 +99,7 @@ def crs_named(name: str, where: str) -> CRS:
     try:
         with environment():
             return CRS.from_user_input(name)
-    except CRSError as error:
+    except (CRSError, ValueError) as error:  # rasterio reads the number behind "EPSG:" itself
         raise ItemError(
             f"{where} is {name[:60]!r}, no CRS that is known", "mend it", code="E311"
         ) from error

@@ -275,8 +275,9 @@ def test_sizes_are_measured_on_the_ground_not_on_the_map():
 
 
 def test_an_unknown_crs_is_named():
-    with pytest.raises(ItemError, match="no CRS that is known"):
-        crs_named("EPSG:999999", "x.geojson: $.crs")
+    for name in ("EPSG:999999", "EPSG:!4326"):
+        with pytest.raises(ItemError, match="no CRS that is known"):
+            crs_named(name, "x.geojson: $.crs")
     assert crs_named("urn:ogc:def:crs:OGC:1.3:CRS84", "x") == WGS84
     with pytest.raises(ItemError, match="EPSG:4326"):
         project(np.array([[1e30, 1e30]]), CRS.from_epsg(32631), WGS84)
