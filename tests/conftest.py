@@ -20,7 +20,7 @@ __all__ = ["goal", "resattn"]
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 # Wall-clock deadlines say nothing on a shared machine.
-# The same examples on every run, so that a failure is a change's; `make fuzz` draws new ones.
+# The same examples on every run, so that a failure is a change's; RESATTN_FUZZ=1 draws new ones.
 settings.register_profile("resattn", deadline=None, derandomize="RESATTN_FUZZ" not in os.environ)
 settings.load_profile("resattn")
 
